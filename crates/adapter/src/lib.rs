@@ -1,0 +1,28 @@
+//! A PostgreSQL driver for Rust, written from the wire up.
+//!
+//! ```no_run
+//! use cornac::Database;
+//!
+//! # async fn example() -> cornac::Result<()> {
+//! let db = Database::connect("postgres://app@db.example/shop").await?;
+//! let id: i64 = db.fetch_value("INSERT INTO item (name) VALUES ($1) RETURNING id", ("tusk",)).await?;
+//! let cheap: Vec<(i64, String)> =
+//!     db.fetch_all("SELECT id, name FROM item WHERE price < $1", (100_i32,)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Database`] is what an application holds. [`Connection`] is one connection, for those who want to own it; both have the
+//! same verbs. Rows become tuples or structs with [`#[derive(FromRow)]`](derive@FromRow).
+
+mod database;
+
+pub use cornac_conn::{
+    Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement, Mail,
+    Notification, Prepared, Result, Row, Rows, ServerMessage, Severity, SimpleResult, SqlState,
+    TransactionStatus,
+};
+pub use cornac_derive::FromRow;
+pub use cornac_types as types;
+pub use cornac_types::{Columns, Decode, Encode, FromRow, Params, RowRef, Timestamptz};
+pub use database::Database;

@@ -1,0 +1,142 @@
+//! The verbs, written once.
+
+use std::future::Future;
+
+use cornac_types::{Decode, FromRow, Params};
+
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::execution::Rows;
+use crate::statement::IntoStatement;
+
+/// What can be asked of anything that has a connection.
+///
+/// Every verb takes a statement (SQL with placeholders `$1`, `$2`, ..., or a [`Prepared`](crate::Prepared)) and its
+/// parameters: a tuple such as `(7_i32, "tusk")`, `()` for none, or a slice `&[&(dyn Encode + Sync)]`. Rows are decoded into
+/// tuples, or into structs with `#[derive(FromRow)]`.
+///
+/// # Errors
+///
+/// All verbs fail with the server's error when it refuses the statement, with a typed error when a parameter, the
+/// columns or a value do not fit, and when the connection is lost; [`Error`] says how far the statement got.
+///
+/// # Cancel safety
+///
+/// As said at [`Connection`]: a future that is dropped before its statement was sent has no effect; one that is dropped
+/// later leaves the connection ready for its next use.
+pub trait Client: Send {
+    /// The connection that the verbs use.
+    fn connection(&mut self) -> &mut Connection;
+
+    /// Runs a statement, throws its rows away, and says how many rows it affected (or returned, for a SELECT).
+    fn execute<P: Params + Send>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        async move { Rows::begin(self.connection(), sql.statement(), params).await?.finish().await }
+    }
+
+    /// The rows one by one, each lent until the next one is asked for.
+    fn rows<P: Params + Send>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<Rows<'_>>> + Send {
+        async move { Rows::begin(self.connection(), sql.statement(), params).await }
+    }
+
+    /// The one row that there must be. None is [`ErrorKind::NoRows`], a second one [`ErrorKind::TooManyRows`].
+    fn fetch_one<T, P>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        T: for<'r> FromRow<'r> + Send,
+        P: Params + Send,
+    {
+        async move {
+            let statement = sql.statement();
+            fetch_row(self.connection(), statement, params).await?.ok_or_else(|| no_rows(statement.sql()))
+        }
+    }
+
+    /// The row if there is one. A second one is [`ErrorKind::TooManyRows`].
+    fn fetch_optional<T, P>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<Option<T>>> + Send
+    where
+        T: for<'r> FromRow<'r> + Send,
+        P: Params + Send,
+    {
+        async move { fetch_row(self.connection(), sql.statement(), params).await }
+    }
+
+    /// All rows.
+    fn fetch_all<T, P>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<Vec<T>>> + Send
+    where
+        T: for<'r> FromRow<'r> + Send,
+        P: Params + Send,
+    {
+        async move { Rows::begin(self.connection(), sql.statement(), params).await?.collect().await }
+    }
+
+    /// The first column of the one row that there must be. NULL fits only into an `Option`.
+    fn fetch_value<T, P>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        T: for<'r> Decode<'r> + Send,
+        P: Params + Send,
+    {
+        async move {
+            let statement = sql.statement();
+            let rows = Rows::begin(self.connection(), statement, params).await?;
+            rows.first_value().await?.ok_or_else(|| no_rows(statement.sql()))
+        }
+    }
+
+    /// The first column of all rows.
+    fn fetch_values<T, P>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<Vec<T>>> + Send
+    where
+        T: for<'r> Decode<'r> + Send,
+        P: Params + Send,
+    {
+        async move { Rows::begin(self.connection(), sql.statement(), params).await?.first_values().await }
+    }
+}
+
+impl Client for Connection {
+    fn connection(&mut self) -> &mut Connection {
+        self
+    }
+}
+
+async fn fetch_row<T, P>(
+    connection: &mut Connection,
+    statement: crate::StatementRef<'_>,
+    params: P,
+) -> Result<Option<T>>
+where
+    T: for<'r> FromRow<'r> + Send,
+    P: Params + Send,
+{
+    Rows::begin(connection, statement, params).await?.collect_optional().await
+}
+
+fn no_rows(sql: &str) -> Error {
+    Error::new(ErrorKind::NoRows, crate::Delivery::Answered).with_statement(sql)
+}

@@ -1,0 +1,400 @@
+//! Where to connect to and as whom.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use cornac_proto::auth::Secret;
+
+/// How a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A host name or an IP address, over TCP.
+    Tcp(String),
+    /// The directory of a Unix socket; the socket's name in it follows from the port.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(name) => f.write_str(name),
+            Self::Unix(directory) => write!(f, "{}", directory.display()),
+        }
+    }
+}
+
+/// What a connection needs to know, under libpq's names.
+///
+/// Made by [`Config::new`], or parsed from a URL:
+///
+/// ```
+/// use cornac_conn::{Config, Host};
+///
+/// let config: Config = "postgres://app:s%40crew@db.example:5433/shop?application_name=till".parse()?;
+/// assert_eq!(config.host_ref(), &Host::Tcp("db.example".to_owned()));
+/// assert_eq!(config.dbname_ref(), "shop");
+/// assert!(!format!("{config:?}").contains("s@crew"));
+/// # Ok::<(), cornac_conn::ConfigError>(())
+/// ```
+///
+/// A URL is `postgres://user:password@host:port/dbname?key=value&...`, each part percent-encoded where it contains
+/// reserved characters. A socket is named by its directory, as a percent-encoded host (`%2Frun%2Fpostgresql`) or as
+/// `?host=/run/postgresql`. The keys are `host`, `port`, `user`, `password`, `dbname`, `application_name`,
+/// `connect_timeout` (seconds; 0 waits for ever), `options` and `client_encoding` (UTF8). Any other key is an error.
+/// See [Connection URIs](https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS).
+#[derive(Clone, Debug)]
+pub struct Config {
+    host: Host,
+    port: u16,
+    user: String,
+    password: Option<Secret>,
+    dbname: Option<String>,
+    application_name: Option<String>,
+    options: Option<String>,
+    connect_timeout: Option<Duration>,
+    cleartext_password: bool,
+}
+
+/// Why a configuration cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Not a URL of ours.
+    #[error("a connection URL begins with postgres:// or postgresql://")]
+    Scheme,
+    /// A `%` that is not followed by two hexadecimal digits, or stands for a byte that cannot be here.
+    #[error("invalid percent-encoding in the {part} of the connection URL")]
+    PercentEncoding {
+        /// Which part of the URL.
+        part: &'static str,
+    },
+    /// A key that does not exist, or is not supported.
+    #[error("unknown connection option {key:?}")]
+    UnknownKey {
+        /// The key as written.
+        key: String,
+    },
+    /// A key without `=`.
+    #[error("connection option {key:?} has no value")]
+    MissingValue {
+        /// The key as written.
+        key: String,
+    },
+    /// A value that its key cannot have.
+    #[error("connection option {key} cannot be {value:?}: {expected}")]
+    InvalidValue {
+        /// The key.
+        key: &'static str,
+        /// The value as written.
+        value: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// No role to connect as.
+    #[error("no user is named in the connection URL")]
+    MissingUser,
+    /// More than one host, which is not supported yet.
+    #[error("several hosts in one connection URL are not supported yet")]
+    SeveralHosts,
+}
+
+impl Config {
+    /// Connects to `host` as `user`, with every other option at its default.
+    pub fn new(host: Host, user: impl Into<String>) -> Self {
+        Self {
+            host,
+            port: 5432,
+            user: user.into(),
+            password: None,
+            dbname: None,
+            application_name: None,
+            options: None,
+            connect_timeout: Some(Duration::from_secs(10)),
+            cleartext_password: false,
+        }
+    }
+
+    /// The TCP port, or the number in the name of the Unix socket. 5432 by default.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The password. None by default.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<Vec<u8>>) -> Self {
+        self.password = Some(Secret::new(password));
+        self
+    }
+
+    /// The database. The one of the user's name by default.
+    #[must_use]
+    pub fn dbname(mut self, dbname: impl Into<String>) -> Self {
+        self.dbname = Some(dbname.into());
+        self
+    }
+
+    /// The name that the server shows for this connection in `pg_stat_activity` and its log. None by default.
+    #[must_use]
+    pub fn application_name(mut self, name: impl Into<String>) -> Self {
+        self.application_name = Some(name.into());
+        self
+    }
+
+    /// Settings of the session, as `-c name=value` with blanks escaped by a backslash. None by default; most
+    /// poolers refuse any.
+    #[must_use]
+    pub fn options(mut self, options: impl Into<String>) -> Self {
+        self.options = Some(options.into());
+        self
+    }
+
+    /// How long connecting may take in all, authentication included; `None` waits for ever. 10 s by default.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Whether the password may be sent in clear over TCP without TLS, when a server asks for that. False by
+    /// default: everybody on the way could read it. Over a Unix socket it always may.
+    #[must_use]
+    pub fn allow_cleartext_password(mut self, allowed: bool) -> Self {
+        self.cleartext_password = allowed;
+        self
+    }
+
+    /// How the server is reached.
+    pub fn host_ref(&self) -> &Host {
+        &self.host
+    }
+
+    /// The TCP port, or the number in the name of the Unix socket.
+    pub fn port_number(&self) -> u16 {
+        self.port
+    }
+
+    /// The role.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The database.
+    pub fn dbname_ref(&self) -> &str {
+        self.dbname.as_deref().unwrap_or(&self.user)
+    }
+
+    pub(crate) fn password_secret(&self) -> Option<&Secret> {
+        self.password.as_ref()
+    }
+
+    pub(crate) fn connect_timeout_limit(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
+
+    /// Whether the transport hides a password, or the caller said that it need not.
+    pub(crate) fn permits_cleartext(&self) -> bool {
+        self.cleartext_password || matches!(self.host, Host::Unix(_))
+    }
+
+    /// What stands in the startup packet behind the user.
+    pub(crate) fn startup_parameters(&self) -> Vec<(String, String)> {
+        let mut parameters = vec![("client_encoding".to_owned(), "UTF8".to_owned())];
+        let optional = [
+            ("database", &self.dbname),
+            ("application_name", &self.application_name),
+            ("options", &self.options),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                parameters.push((name.to_owned(), value.clone()));
+            }
+        }
+        parameters
+    }
+
+    fn set(&mut self, key: &str, value: String) -> Result<(), ConfigError> {
+        match key {
+            "host" => self.host = parse_host(value)?,
+            "port" => self.port = parse_port(&value)?,
+            "user" => self.user = value,
+            "password" => self.password = Some(Secret::new(value)),
+            "dbname" => self.dbname = Some(value),
+            "application_name" => self.application_name = Some(value),
+            "options" => self.options = Some(value),
+            "connect_timeout" => self.connect_timeout = parse_timeout(&value)?,
+            "client_encoding"
+                if value.eq_ignore_ascii_case("utf8") || value.eq_ignore_ascii_case("utf-8") => {}
+            "client_encoding" => {
+                let expected = "only UTF8 is spoken here";
+                return Err(ConfigError::InvalidValue { key: "client_encoding", value, expected });
+            }
+            key => return Err(ConfigError::UnknownKey { key: key.to_owned() }),
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Config {
+    type Err = ConfigError;
+
+    fn from_str(url: &str) -> Result<Self, ConfigError> {
+        let rest = url
+            .strip_prefix("postgres://")
+            .or_else(|| url.strip_prefix("postgresql://"))
+            .ok_or(ConfigError::Scheme)?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, dbname) = rest.split_once('/').unwrap_or((rest, ""));
+        let (credentials, host_port) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user, password) = match credentials.split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (credentials, None),
+        };
+        let mut config = Self::new(Host::Tcp("localhost".to_owned()), decode("user", user)?);
+        if let Some(password) = password {
+            config.password = Some(Secret::new(decode("password", password)?));
+        }
+        if !dbname.is_empty() {
+            config.dbname = Some(decode("database name", dbname)?);
+        }
+        let (host, port) = split_port(host_port)?;
+        if !host.is_empty() {
+            config.host = parse_host(decode("host", host)?)?;
+        }
+        if !port.is_empty() {
+            config.port = parse_port(port)?;
+        }
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| ConfigError::MissingValue { key: pair.to_owned() })?;
+            config.set(&decode("options", key)?, decode("options", value)?)?;
+        }
+        if config.user.is_empty() { Err(ConfigError::MissingUser) } else { Ok(config) }
+    }
+}
+
+/// Splits `host:port`, where an IPv6 address stands in brackets.
+fn split_port(host_port: &str) -> Result<(&str, &str), ConfigError> {
+    if host_port.contains(',') {
+        return Err(ConfigError::SeveralHosts);
+    }
+    let bracketed = host_port.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let Some((address, behind)) = bracketed else {
+        return Ok(host_port.split_once(':').unwrap_or((host_port, "")));
+    };
+    match behind.strip_prefix(':') {
+        Some(port) => Ok((address, port)),
+        None if behind.is_empty() => Ok((address, "")),
+        None => {
+            let expected = "only a port can follow a bracketed IPv6 address";
+            Err(ConfigError::InvalidValue { key: "host", value: host_port.to_owned(), expected })
+        }
+    }
+}
+
+fn parse_host(host: String) -> Result<Host, ConfigError> {
+    if host.contains('\0') {
+        return Err(ConfigError::PercentEncoding { part: "host" });
+    }
+    Ok(if host.starts_with('/') { Host::Unix(PathBuf::from(host)) } else { Host::Tcp(host) })
+}
+
+fn parse_port(port: &str) -> Result<u16, ConfigError> {
+    port.parse::<u16>().ok().filter(|&port| port > 0).ok_or_else(|| ConfigError::InvalidValue {
+        key: "port",
+        value: port.to_owned(),
+        expected: "it is a number from 1 to 65535",
+    })
+}
+
+fn parse_timeout(seconds: &str) -> Result<Option<Duration>, ConfigError> {
+    match seconds.parse::<u32>() {
+        Ok(0) => Ok(None),
+        Ok(seconds) => Ok(Some(Duration::from_secs(seconds.into()))),
+        Err(_) => Err(ConfigError::InvalidValue {
+            key: "connect_timeout",
+            value: seconds.to_owned(),
+            expected: "it is a number of seconds, or 0 to wait for ever",
+        }),
+    }
+}
+
+/// Undoes percent-encoding. The error names the part, never what is in it: it may be a password.
+fn decode(part: &'static str, encoded: &str) -> Result<String, ConfigError> {
+    let error = ConfigError::PercentEncoding { part };
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        if byte != b'%' {
+            decoded.push(byte);
+            rest = behind;
+            continue;
+        }
+        let (digits, behind) = behind.split_first_chunk::<2>().ok_or(error.clone())?;
+        let mut digits = digits.iter().map(|&digit| char::from(digit).to_digit(16));
+        let value = digits.try_fold(0, |value, digit| Some(value * 16 + digit?)).ok_or(error.clone())?;
+        match u8::try_from(value) {
+            Ok(0) | Err(_) => return Err(error),
+            Ok(byte) => decoded.push(byte),
+        }
+        rest = behind;
+    }
+    String::from_utf8(decoded).map_err(|_| error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(url: &str, expected: Expect) {
+        let shown = match url.parse::<Config>() {
+            Ok(config) => format!(
+                "{} {} {} {} {:?}",
+                config.host,
+                config.port,
+                config.user,
+                config.dbname_ref(),
+                config.password.map(|p| String::from_utf8_lossy(p.expose()).into_owned())
+            ),
+            Err(error) => error.to_string(),
+        };
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn urls_mean_what_libpq_makes_of_them() {
+        check("postgres://app@db.example/shop", expect!["db.example 5432 app shop None"]);
+        check("postgresql://app:p%40ss:w@[::1]:5433/a%2Fb", expect![[r#"::1 5433 app a/b Some("p@ss:w")"#]]);
+        check("postgres://app@%2Frun%2Fpg/shop", expect!["/run/pg 5432 app shop None"]);
+        check("postgres://app@/shop?host=/run/pg&port=6000", expect!["/run/pg 6000 app shop None"]);
+        check("postgres://app@", expect!["localhost 5432 app app None"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_password_is_shown() {
+        check("mysql://app@db", expect!["a connection URL begins with postgres:// or postgresql://"]);
+        check(
+            "postgres://app:%zz@db",
+            expect!["invalid percent-encoding in the password of the connection URL"],
+        );
+        check("postgres://db", expect!["no user is named in the connection URL"]);
+        check("postgres://app@db?colour=red", expect![[r#"unknown connection option "colour""#]]);
+        check("postgres://app@db?port", expect![[r#"connection option "port" has no value"#]]);
+        check(
+            "postgres://app@db:0",
+            expect![[r#"connection option port cannot be "0": it is a number from 1 to 65535"#]],
+        );
+        check(
+            "postgres://app@a,b/shop",
+            expect!["several hosts in one connection URL are not supported yet"],
+        );
+        check(
+            "postgres://app@db?client_encoding=LATIN1",
+            expect![[r#"connection option client_encoding cannot be "LATIN1": only UTF8 is spoken here"#]],
+        );
+    }
+}

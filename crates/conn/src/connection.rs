@@ -1,0 +1,279 @@
+//! The connection: what it is made of, and how its bytes move.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use cornac_proto::handshake::{CancelKey, Established};
+use cornac_proto::message::{Backend, BackendTag, ProtocolVersion, ServerMessage, TransactionStatus};
+use cornac_proto::session::{CloseReason, Closed, Session};
+use tokio::time::timeout;
+
+use crate::error::{Error, Result};
+use crate::mailbox::{Mail, Mailboxes, Notification};
+use crate::prepared::StatementNames;
+use crate::stream::Stream;
+
+/// How long the replies to an abandoned request may take to come before the connection is given up.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long saying goodbye may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One connection to a server, owned and exclusive.
+///
+/// Its verbs are those of [`Client`](crate::Client). They move their bytes in the caller's own task: nothing
+/// happens on a connection while nobody awaits one of its futures, so that notices and notifications are seen
+/// when the connection is next used.
+///
+/// # Cancel safety
+///
+/// Every future of a connection may be dropped at any moment. A request of which no byte was sent never runs.
+/// One that was sent runs on at the server, unseen; its replies are read before the next use, which therefore
+/// waits for it, up to 10 seconds, before the connection is given up. One that was written in part is completed if the
+/// socket takes the rest at once; otherwise the connection is closed. The next answer is always the next request's own.
+///
+/// # Panics
+///
+/// None of its own. tokio panics when a connection is used outside of a runtime with I/O and time enabled.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) stream: Stream,
+    pub(crate) session: Session,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) statement_names: StatementNames,
+    cancel_key: Option<CancelKey>,
+    version: ProtocolVersion,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, established: Established, mailboxes: Mailboxes) -> Self {
+        let Established { session, cancel_key, version } = established;
+        Self { stream, session, mailboxes, statement_names: StatementNames::new(), cancel_key, version }
+    }
+
+    /// Says goodbye (Terminate) and closes the socket, waiting at most 2 seconds for the server to take it.
+    ///
+    /// # Errors
+    ///
+    /// When the goodbye could not be delivered, or the connection was closed already. The socket is closed all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the socket is closed without waiting.
+    pub async fn close(mut self) -> Result<()> {
+        self.disconnect().await
+    }
+
+    /// As [`close`](Self::close), for a connection that others can still reach: every later use of it fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`close`](Self::close).
+    pub async fn disconnect(&mut self) -> Result<()> {
+        if let Some(closed) = self.session.closed() {
+            return Err(Error::already_closed(closed.clone()));
+        }
+        self.session.terminate();
+        let goodbye = poll_fn(|cx| {
+            ready!(self.poll_write(cx))?;
+            self.stream.poll_shutdown(cx)
+        });
+        let said = timeout(CLOSE_TIMEOUT, goodbye).await;
+        self.stream = Stream::Closed;
+        said.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Error::io)
+    }
+
+    /// What the last ReadyForQuery said: idle, in a transaction, or in a failed one.
+    pub fn transaction_status(&self) -> TransactionStatus {
+        self.session.transaction_status()
+    }
+
+    /// A setting that the server reports, as of the last message read: `server_version`, `TimeZone`, `DateStyle`,
+    /// `application_name`, `in_hot_standby`, ... `None` for one that it does not report.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.session.parameters().get(name)
+    }
+
+    /// All settings that the server reports.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.session.parameters().iter()
+    }
+
+    /// The process id of the backend, as `pg_backend_pid()` gives it; `None` from poolers that tell none.
+    pub fn process_id(&self) -> Option<i32> {
+        self.cancel_key.as_ref().map(CancelKey::process_id)
+    }
+
+    /// The protocol version that is spoken.
+    pub fn protocol_version(&self) -> ProtocolVersion {
+        self.version
+    }
+
+    /// Whether the connection is closed, as far as it knows: every use fails from then on, and says why.
+    pub fn is_closed(&self) -> bool {
+        self.session.closed().is_some()
+    }
+
+    /// Whether another user could take the connection over as it is: open, nothing unanswered, no transaction.
+    pub fn is_idle(&self) -> bool {
+        self.session.is_idle()
+    }
+
+    /// The notices and warnings that have come since the last call, at most the newest 1,024.
+    pub fn take_notices(&mut self) -> Mail<ServerMessage> {
+        self.mailboxes.notices.take()
+    }
+
+    /// The notifications that have come since the last call, at most the newest 1,024.
+    pub fn take_notifications(&mut self) -> Mail<Notification> {
+        self.mailboxes.notifications.take()
+    }
+
+    /// Makes the connection ready for a new request: open, and with the replies to abandoned ones out of the way.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        if let Some(closed) = self.session.closed() {
+            return Err(Error::already_closed(closed.clone()));
+        }
+        if self.session.is_settled() && !self.session.has_unsent() {
+            return Ok(());
+        }
+        match timeout(DRAIN_TIMEOUT, self.drain()).await {
+            Ok(drained) => drained,
+            Err(_) => {
+                let reason = "the replies to an abandoned request did not end within 10 s".to_owned();
+                Err(Error::already_closed(self.give_up(CloseReason::Abandoned(reason))))
+            }
+        }
+    }
+
+    async fn drain(&mut self) -> Result<()> {
+        while !self.session.is_settled() {
+            if self.session.takes_copy_data() {
+                self.refuse_copy_in()?;
+            }
+            self.wait_for_message().await.map_err(Error::already_closed)?;
+            self.session.poll_message().map_err(Error::already_closed)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses the data that a COPY FROM STDIN waits for. In an extended query a new Sync follows: the one that was
+    /// written with the statement was swallowed by the COPY.
+    pub(crate) fn refuse_copy_in(&mut self) -> Result<()> {
+        let simple = self.session.is_simple_query();
+        self.session.copy_fail("the client sends no data for this COPY").map_err(Error::command)?;
+        if simple { Ok(()) } else { self.session.sync().map_err(Error::command) }
+    }
+
+    /// Waits until a message is at the front that the caller asked for, and says which. What the server says of its
+    /// own accord is put aside.
+    pub(crate) async fn wait_for_message(&mut self) -> Result<BackendTag, Closed> {
+        loop {
+            let tag = poll_fn(|cx| self.poll_peek(cx)).await?;
+            match tag {
+                BackendTag::NoticeResponse
+                | BackendTag::NotificationResponse
+                | BackendTag::ParameterStatus => {
+                    self.put_aside()?;
+                }
+                tag => return Ok(tag),
+            }
+        }
+    }
+
+    fn put_aside(&mut self) -> Result<(), Closed> {
+        let Self { session, mailboxes, .. } = self;
+        match session.poll_message()? {
+            Some(Backend::NoticeResponse(notice)) => {
+                let notice = ServerMessage::from(notice);
+                tracing::debug!(target: "cornac::notice", "{notice}");
+                mailboxes.notices.put(notice);
+            }
+            Some(Backend::NotificationResponse(notification)) => {
+                mailboxes.notifications.put(notification.into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
+        loop {
+            match self.session.peek_tag() {
+                Ok(Some(tag)) => return Poll::Ready(Ok(tag)),
+                Ok(None) => {}
+                Err(closed) => {
+                    self.stream = Stream::Closed;
+                    return Poll::Ready(Err(closed));
+                }
+            }
+            if let Err(closed) = ready!(self.poll_exchange(cx)) {
+                return Poll::Ready(Err(closed));
+            }
+        }
+    }
+
+    /// Writes what is unsent and reads what there is; ready when something was read. Both directions go on at once,
+    /// so that two full socket buffers cannot wait for each other.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        // A server that closes says why first. So a failed write is not the end: what can still be read is read.
+        let write_error = match self.poll_write(cx) {
+            Poll::Ready(Err(error)) => Some(error),
+            Poll::Ready(Ok(())) | Poll::Pending => None,
+        };
+        match self.stream.poll_read(cx, self.session.receive_buffer()) {
+            Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(_)) => {
+                let closed = self.session.handle_eof();
+                self.stream = Stream::Closed;
+                Poll::Ready(Err(closed))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.give_up_io(&write_error.unwrap_or(error)))),
+            Poll::Pending => match write_error {
+                Some(error) => Poll::Ready(Err(self.give_up_io(&error))),
+                None => Poll::Pending,
+            },
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.has_unsent() {
+            match ready!(self.stream.poll_write(cx, self.session.unsent()))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.session.handle_sent(count),
+            }
+        }
+        self.stream.poll_flush(cx)
+    }
+
+    /// Closes the socket, for `reason` unless there was one already.
+    pub(crate) fn give_up(&mut self, reason: CloseReason) -> Closed {
+        self.stream = Stream::Closed;
+        self.session.abandon(reason)
+    }
+
+    fn give_up_io(&mut self, error: &io::Error) -> Closed {
+        let reason = format!("the connection to the server was lost: {error}");
+        self.give_up(CloseReason::Abandoned(reason))
+    }
+}
+
+impl Drop for Connection {
+    /// Says goodbye if the socket takes it at once, so that the server does not log a lost connection.
+    fn drop(&mut self) {
+        if self.is_closed() || self.session.has_unsent() {
+            return;
+        }
+        self.session.terminate();
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Err(error)) = self.poll_write(&mut cx) {
+            tracing::debug!(target: "cornac::connection", "the server did not take Terminate: {error}");
+        }
+    }
+}

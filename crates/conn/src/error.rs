@@ -1,0 +1,336 @@
+//! What can go wrong, told apart by whose fault it is, and with answers to what a caller asks next.
+
+use std::fmt;
+use std::io;
+
+use cornac_proto::SqlState;
+use cornac_proto::message::ServerMessage;
+use cornac_proto::session::{CloseReason, Closed, CommandError, Progress};
+use cornac_types::{DecodeError, ParamError, PlanError};
+
+use crate::config::ConfigError;
+use crate::connect::ConnectError;
+
+/// The result of nearly everything here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in one word of memory.
+///
+/// Its `Display` is one line that a person can act on; the alternate form (`{:#}`) adds what else the server said
+/// and the statement. Programs ask [`sql_state`](Self::sql_state), [`may_retry`](Self::may_retry),
+/// [`outcome_unknown`](Self::outcome_unknown), or match on [`kind`](Self::kind).
+///
+/// ```
+/// use cornac_conn::{Error, SqlState};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error {
+///         e if e.sql_state() == Some(SqlState::UNIQUE_VIOLATION) => "it is there already",
+///         e if e.may_retry() => "it did not run; try again later",
+///         e if e.outcome_unknown() => "find out whether it ran",
+///         _ => "give up",
+///     }
+/// }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    delivery: Delivery,
+    statement: Option<Box<str>>,
+}
+
+/// Whose fault it is, and what happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The server said no.
+    Server(ServerMessage),
+    /// The connection is closed: the server said goodbye, broke the protocol, or cannot be reached any more.
+    Closed(Closed),
+    /// No connection could be made.
+    Connect(ConnectError),
+    /// The configuration cannot be understood.
+    Config(ConfigError),
+    /// A parameter does not fit the statement.
+    Parameter(ParamError),
+    /// The request does not fit the protocol, or its turn.
+    Command(CommandError),
+    /// The columns of the result do not fit the Rust types that were asked for.
+    Columns(PlanError),
+    /// A value of the result does not fit its Rust type.
+    Value(DecodeError),
+    /// `fetch_one` or `fetch_value` found no row.
+    NoRows,
+    /// More rows came than the one that was asked for.
+    TooManyRows,
+    /// The API was used in a way that cannot work, fixable by reading one's own code.
+    Usage(&'static str),
+    /// The operating system failed while the connection was being closed.
+    Io(io::Error),
+}
+
+/// How far a request got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// No byte of it reached the server, or nothing was asked of the server at all.
+    NotSent,
+    /// The server answered it: with the error, or with a result that then could not be read as asked.
+    Answered,
+    /// It was sent, wholly or in part, and the connection was lost before its answer. It may have run.
+    Unknown,
+}
+
+impl Error {
+    /// What happened.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// How far the request got.
+    pub fn delivery(&self) -> Delivery {
+        self.0.delivery
+    }
+
+    /// The statement that failed, where it was one.
+    pub fn statement(&self) -> Option<&str> {
+        self.0.statement.as_deref()
+    }
+
+    /// What the server said, where it said something: all fields of its ErrorResponse.
+    pub fn server(&self) -> Option<&ServerMessage> {
+        match self.kind() {
+            ErrorKind::Server(server) => Some(server),
+            ErrorKind::Closed(closed) | ErrorKind::Command(CommandError::Closed(closed)) => {
+                match closed.reason() {
+                    CloseReason::Fatal(server) => Some(server),
+                    _ => None,
+                }
+            }
+            ErrorKind::Connect(error) => error.server(),
+            _ => None,
+        }
+    }
+
+    /// The server's error code (Appendix A of PostgreSQL's manual).
+    pub fn sql_state(&self) -> Option<SqlState> {
+        self.server().and_then(ServerMessage::code)
+    }
+
+    /// The name of the constraint that was violated, where the server named it.
+    pub fn constraint(&self) -> Option<&str> {
+        self.server().and_then(ServerMessage::constraint)
+    }
+
+    /// Whether the same request could succeed at another moment: the server is starting, stopping or full, a lock
+    /// or a serialization failed, the network broke.
+    pub fn is_transient(&self) -> bool {
+        match self.sql_state() {
+            Some(state) => {
+                state.is_transaction_rollback()
+                    || state.is_connection_exception()
+                    || state.is_insufficient_resources()
+                    || [
+                        SqlState::ADMIN_SHUTDOWN,
+                        SqlState::CRASH_SHUTDOWN,
+                        SqlState::CANNOT_CONNECT_NOW,
+                        SqlState::LOCK_NOT_AVAILABLE,
+                        SqlState::READ_ONLY_SQL_TRANSACTION,
+                    ]
+                    .contains(&state)
+            }
+            None => match self.kind() {
+                ErrorKind::Closed(_) | ErrorKind::Io(_) | ErrorKind::Command(CommandError::Closed(_)) => true,
+                ErrorKind::Connect(error) => error.is_transient(),
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether the request is proven not to have had an effect, and could succeed at another moment.
+    pub fn may_retry(&self) -> bool {
+        self.is_transient() && !self.outcome_unknown()
+    }
+
+    /// Whether the request may have run, and nobody said how it ended.
+    pub fn outcome_unknown(&self) -> bool {
+        self.0.delivery == Delivery::Unknown
+    }
+
+    /// Whether the connection is gone with this error.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Closed(_) | ErrorKind::Command(CommandError::Closed(_)))
+    }
+
+    pub(crate) fn new(kind: ErrorKind, delivery: Delivery) -> Self {
+        Self(Box::new(Inner { kind, delivery, statement: None }))
+    }
+
+    pub(crate) fn with_statement(mut self, statement: &str) -> Self {
+        self.0.statement = Some(statement.into());
+        self
+    }
+
+    pub(crate) fn server_refused(server: ServerMessage) -> Self {
+        Self::new(ErrorKind::Server(server), Delivery::Answered)
+    }
+
+    /// The connection was closed before this request began.
+    pub(crate) fn already_closed(closed: Closed) -> Self {
+        Self::new(ErrorKind::Closed(closed), Delivery::NotSent)
+    }
+
+    /// The connection was closed while this request was in flight.
+    pub(crate) fn lost(closed: Closed, progress: Progress) -> Self {
+        let delivery = match progress {
+            Progress::Unsent => Delivery::NotSent,
+            Progress::PartlySent | Progress::Sent => Delivery::Unknown,
+        };
+        Self::new(ErrorKind::Closed(closed), delivery)
+    }
+
+    pub(crate) fn command(error: CommandError) -> Self {
+        match error {
+            CommandError::Closed(closed) => Self::already_closed(closed),
+            error => Self::new(ErrorKind::Command(error), Delivery::NotSent),
+        }
+    }
+
+    pub(crate) fn usage(what: &'static str, delivery: Delivery) -> Self {
+        Self::new(ErrorKind::Usage(what), delivery)
+    }
+
+    pub(crate) fn io(error: io::Error) -> Self {
+        Self::new(ErrorKind::Io(error), Delivery::NotSent)
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::new(ErrorKind::Config(error), Delivery::NotSent)
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::new(ErrorKind::Connect(error), Delivery::NotSent)
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        Self::new(ErrorKind::Columns(error), Delivery::Answered)
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::new(ErrorKind::Value(error), Delivery::Answered)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::Server(server) => write!(f, "{server}")?,
+            ErrorKind::Closed(closed) => match self.delivery() {
+                Delivery::Unknown => write!(f, "the connection was lost before the answer came: {closed}")?,
+                _ => write!(f, "the connection is closed: {closed}")?,
+            },
+            ErrorKind::Connect(error) => write!(f, "{error}")?,
+            ErrorKind::Config(error) => write!(f, "{error}")?,
+            ErrorKind::Parameter(error) => write!(f, "{error}")?,
+            ErrorKind::Command(error) => write!(f, "{error}")?,
+            ErrorKind::Columns(error) => write!(f, "{error}")?,
+            ErrorKind::Value(error) => write!(f, "{error}")?,
+            ErrorKind::NoRows => f.write_str("the statement returned no row, and one was asked for")?,
+            ErrorKind::TooManyRows => {
+                f.write_str("the statement returned more than one row, and one was asked for")?
+            }
+            ErrorKind::Usage(what) => f.write_str(what)?,
+            ErrorKind::Io(error) => write!(f, "the connection could not be closed in order: {error}")?,
+        }
+        if f.alternate() { self.fmt_details(f) } else { Ok(()) }
+    }
+}
+
+impl Error {
+    /// What else is known, a line each: the server's detail, hint and context, and the statement with a caret where
+    /// the server pointed.
+    fn fmt_details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.server();
+        let lines = [
+            ("detail", server.and_then(ServerMessage::detail)),
+            ("hint", server.and_then(ServerMessage::hint)),
+            ("context", server.and_then(ServerMessage::context)),
+        ];
+        for (name, text) in lines {
+            if let Some(text) = text {
+                write!(f, "\n  {name}: {text}")?;
+            }
+        }
+        let Some(statement) = self.statement() else { return Ok(()) };
+        let position = server.and_then(ServerMessage::position);
+        match position.and_then(|position| usize::try_from(position).ok()).and_then(|p| excerpt(statement, p))
+        {
+            Some((line, column)) => write!(f, "\n  statement: {line}\n             {:>column$}", '^'),
+            None => write!(f, "\n  statement: {statement}"),
+        }
+    }
+}
+
+/// The line of `statement` in which its `position`-th character (counted from 1) stands, and where in that line.
+fn excerpt(statement: &str, position: usize) -> Option<(&str, usize)> {
+    let mut before = position.checked_sub(1)?;
+    for line in statement.split('\n') {
+        let length = line.chars().count();
+        if before <= length {
+            return Some((line, before + 1));
+        }
+        before -= length + 1;
+    }
+    None
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("delivery", &self.0.delivery)
+            .field("statement", &self.0.statement)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            ErrorKind::Connect(error) => std::error::Error::source(error),
+            ErrorKind::Config(error) => std::error::Error::source(error),
+            ErrorKind::Parameter(error) => std::error::Error::source(error),
+            ErrorKind::Columns(error) => std::error::Error::source(error),
+            ErrorKind::Value(error) => std::error::Error::source(error),
+            ErrorKind::Io(error) => std::error::Error::source(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_stands_under_the_character_that_the_server_meant() {
+        assert_eq!(excerpt("SELECT x\nFROM y", 8), Some(("SELECT x", 8)));
+        assert_eq!(excerpt("SELECT x\nFROM y", 10), Some(("FROM y", 1)));
+        assert_eq!(excerpt("SELECT 'é', x", 13), Some(("SELECT 'é', x", 13)));
+        assert_eq!(excerpt("a", 9), None);
+        assert_eq!(excerpt("a", 0), None);
+    }
+
+    #[test]
+    fn an_error_is_one_word_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+}

@@ -1,0 +1,48 @@
+//! One connection to PostgreSQL over tokio: connect, authenticate, prepare, execute, read rows.
+//!
+//! A [`Connection`] is owned and exclusive: its methods take `&mut self`, and the caller's own task moves the
+//! bytes. There is no background task, no channel and no lock between a query and its answer. What is decided is
+//! decided in `cornac-proto`, without I/O; what stands here moves bytes and time.
+//!
+//! The verbs (`execute`, `fetch_one`, ...) are written once, in the trait [`Client`].
+//!
+//! ```no_run
+//! use cornac_conn::{Client, Config, Connection};
+//!
+//! # async fn example() -> cornac_conn::Result<()> {
+//! let config: Config = "postgres://app@db.example/shop".parse()?;
+//! let mut connection = Connection::connect(&config).await?;
+//! let names: Vec<(i32, String)> =
+//!     connection.fetch_all("SELECT id, name FROM item WHERE price < $1", (100_i32,)).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod config;
+mod connect;
+mod connection;
+mod error;
+mod execution;
+mod flight;
+mod mailbox;
+mod prepared;
+mod row;
+mod simple;
+mod statement;
+mod stream;
+
+pub use client::Client;
+pub use config::{Config, ConfigError, Host};
+pub use connect::{Attempt, ConnectError, ConnectFailure};
+pub use connection::Connection;
+pub use cornac_proto::SqlState;
+pub use cornac_proto::handshake::HandshakeError;
+pub use cornac_proto::message::{ServerMessage, Severity, TransactionStatus};
+pub use error::{Delivery, Error, ErrorKind, Result};
+pub use execution::Rows;
+pub use mailbox::{Mail, Notification};
+pub use prepared::Prepared;
+pub use row::Row;
+pub use simple::SimpleResult;
+pub use statement::{IntoStatement, StatementRef};

@@ -1,0 +1,89 @@
+//! What a server says of its own accord, kept until somebody asks for it.
+
+use std::collections::VecDeque;
+
+use cornac_proto::message::{NotificationResponse, ServerMessage};
+
+/// Messages kept of each kind; the oldest give way to newer ones, and are counted.
+const KEPT: usize = 1024;
+
+/// A notification that another session sent with NOTIFY, on a channel to which this one listens.
+///
+/// See [NOTIFY](https://www.postgresql.org/docs/current/sql-notify.html).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The channel.
+    pub channel: String,
+    /// What the sender added; empty if nothing.
+    pub payload: String,
+    /// The process id of the backend that sent it.
+    pub process_id: i32,
+}
+
+impl From<NotificationResponse<'_>> for Notification {
+    fn from(message: NotificationResponse<'_>) -> Self {
+        Self {
+            channel: message.channel().to_lossy().into_owned(),
+            payload: message.payload().to_lossy().into_owned(),
+            process_id: message.process_id(),
+        }
+    }
+}
+
+/// Messages in the order in which they came, at most 1,024 of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail<T> {
+    /// What came and was kept.
+    pub messages: Vec<T>,
+    /// How many older ones gave way because nobody took them.
+    pub lost: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox<T> {
+    messages: VecDeque<T>,
+    lost: u64,
+}
+
+impl<T> Default for Mailbox<T> {
+    fn default() -> Self {
+        Self { messages: VecDeque::new(), lost: 0 }
+    }
+}
+
+impl<T> Mailbox<T> {
+    pub(crate) fn put(&mut self, message: T) {
+        if self.messages.len() >= KEPT {
+            self.messages.pop_front();
+            self.lost = self.lost.saturating_add(1);
+        }
+        self.messages.push_back(message);
+    }
+
+    pub(crate) fn take(&mut self) -> Mail<T> {
+        Mail { messages: std::mem::take(&mut self.messages).into(), lost: std::mem::take(&mut self.lost) }
+    }
+}
+
+/// Notices and notifications of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Mailboxes {
+    pub(crate) notices: Mailbox<ServerMessage>,
+    pub(crate) notifications: Mailbox<Notification>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_gives_way_and_is_counted() {
+        let mut mailbox = Mailbox::default();
+        for number in 0..KEPT + 3 {
+            mailbox.put(number);
+        }
+        let mail = mailbox.take();
+        assert_eq!((mail.messages.len(), mail.messages.first(), mail.lost), (KEPT, Some(&3), 3));
+        assert_eq!(mailbox.take(), Mail { messages: vec![], lost: 0 });
+    }
+}

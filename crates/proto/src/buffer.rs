@@ -1,0 +1,212 @@
+//! The two buffers of a connection: bytes to be sent and bytes that came.
+
+use bytes::BytesMut;
+
+use crate::error::Violation;
+use crate::frame::{Frame, Framing, Limits, Phase, frame};
+use crate::message::{Backend, BackendTag, ServerMessage};
+
+/// What a buffer keeps of its memory when it has run empty, in bytes. A value larger than that gives the
+/// rest back, so that one large row does not weigh on a pooled connection for ever.
+const KEPT: usize = 32 << 10;
+
+/// Bytes that are read from a socket at a time, at least.
+const READ: usize = 8 << 10;
+
+/// Bytes to be sent, with the position of each in the whole stream.
+#[derive(Debug, Default)]
+pub(crate) struct SendBuffer {
+    bytes: BytesMut,
+    /// How many of `bytes` have been sent.
+    sent: usize,
+    /// The position in the stream of the first of `bytes`.
+    base: u64,
+}
+
+impl SendBuffer {
+    /// Where requests are appended.
+    pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        &mut self.bytes
+    }
+
+    pub(crate) fn unsent(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sent >= self.bytes.len()
+    }
+
+    pub(crate) fn handle_sent(&mut self, count: usize) {
+        self.sent = self.sent.saturating_add(count).min(self.bytes.len());
+        if self.sent == self.bytes.len() {
+            self.base = self.position_sent();
+            self.sent = 0;
+            if self.bytes.capacity() > KEPT {
+                self.bytes = BytesMut::new();
+            } else {
+                self.bytes.clear();
+            }
+        }
+    }
+
+    /// How far the stream has been written into this buffer.
+    pub(crate) fn position_written(&self) -> u64 {
+        self.base.saturating_add(len_u64(self.bytes.len()))
+    }
+
+    /// How far the stream has been sent.
+    pub(crate) fn position_sent(&self) -> u64 {
+        self.base.saturating_add(len_u64(self.sent))
+    }
+
+    /// Takes out everything behind `position`, which must not have been sent.
+    pub(crate) fn truncate(&mut self, position: u64) {
+        let kept = position.saturating_sub(self.base);
+        self.bytes.truncate(usize::try_from(kept).unwrap_or(usize::MAX).max(self.sent));
+        // Everything in front of what was taken out may be sent already.
+        self.handle_sent(0);
+    }
+}
+
+fn len_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+/// Bytes that came, of which whole messages are taken off the front.
+#[derive(Debug, Default)]
+pub(crate) struct ReceiveBuffer {
+    bytes: BytesMut,
+    /// How many of `bytes` belong to messages that were handed out.
+    taken: usize,
+    /// How many bytes the message at the front has in all, as far as its header says.
+    awaited: usize,
+}
+
+impl ReceiveBuffer {
+    /// Room for the next read. The room grows with what has really come, never with what a header announces.
+    pub(crate) fn room(&mut self) -> &mut BytesMut {
+        let have = self.bytes.len().saturating_sub(self.taken);
+        if have == 0 {
+            self.taken = 0;
+            if self.bytes.capacity() > KEPT { self.bytes = BytesMut::new() } else { self.bytes.clear() }
+        }
+        let missing = self.awaited.saturating_sub(have);
+        let wanted = missing.min(have).max(READ);
+        if self.bytes.capacity().saturating_sub(self.bytes.len()) < READ {
+            if self.taken > 0 {
+                let taken = self.taken.min(self.bytes.len());
+                bytes::Buf::advance(&mut self.bytes, taken);
+                self.taken = 0;
+            }
+            self.bytes.reserve(wanted);
+        }
+        &mut self.bytes
+    }
+
+    /// Which message has come in part, if any has.
+    pub(crate) fn partial(&self) -> Option<BackendTag> {
+        self.untaken().first().and_then(|&byte| BackendTag::from_byte(byte))
+    }
+
+    /// A FATAL error that stands at the very end of a message that was cut off: a server that dies while it
+    /// writes can still say why, and that is worth more than "closed in the middle of DataRow".
+    pub(crate) fn last_words(&self) -> Option<ServerMessage> {
+        let untaken = self.untaken();
+        memchr::memchr_iter(BackendTag::ErrorResponse.byte(), untaken).find_map(|start| {
+            let candidate = untaken.get(start..)?;
+            let Ok(Framing::Complete(frame)) = frame(candidate, &Limits::default(), Phase::Authenticated)
+            else {
+                return None;
+            };
+            let Ok(Backend::ErrorResponse(error)) = Backend::decode(frame) else { return None };
+            error.severity().ends_session().then(|| error.into())
+        })
+    }
+
+    pub(crate) fn untaken(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Which message stands at the front, if it is there as a whole.
+    pub(crate) fn peek_tag(
+        &mut self,
+        limits: &Limits,
+        phase: Phase,
+    ) -> Result<Option<BackendTag>, Violation> {
+        match frame(self.untaken(), limits, phase)? {
+            Framing::Complete(frame) => Ok(Some(frame.tag)),
+            Framing::Incomplete { len, .. } => {
+                self.awaited = len;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes the message at the front, if it is there as a whole.
+    pub(crate) fn take_frame(
+        &mut self,
+        limits: &Limits,
+        phase: Phase,
+    ) -> Result<Option<Frame<'_>>, Violation> {
+        let Self { bytes, taken, awaited } = self;
+        let untaken = bytes.get(*taken..).unwrap_or_default();
+        match frame(untaken, limits, phase)? {
+            Framing::Complete(frame) => {
+                *taken = taken.saturating_add(crate::frame::HEADER_LEN).saturating_add(frame.body.len());
+                Ok(Some(frame))
+            }
+            Framing::Incomplete { len, .. } => {
+                *awaited = len;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Bytes of memory that are held.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_can_be_taken_out() {
+        let mut buffer = SendBuffer::default();
+        buffer.tail().extend_from_slice(b"first");
+        let mark = buffer.position_written();
+        buffer.tail().extend_from_slice(b"second");
+        buffer.handle_sent(3);
+        buffer.truncate(mark);
+        assert_eq!(buffer.unsent(), b"st");
+        buffer.handle_sent(2);
+        assert!(buffer.is_empty());
+        assert_eq!((buffer.position_sent(), buffer.position_written()), (5, 5));
+    }
+
+    #[test]
+    fn a_header_reserves_no_memory_for_what_it_announces() {
+        let mut buffer = ReceiveBuffer::default();
+        buffer.room().extend_from_slice(b"D\x3f\xff\xff\xff");
+        let whole = buffer.peek_tag(&Limits::default(), Phase::Authenticated);
+        assert_eq!(whole, Ok(None));
+        buffer.room();
+        assert!(buffer.capacity() < 64 << 10, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn a_large_message_is_given_back_when_it_was_read() {
+        let mut buffer = ReceiveBuffer::default();
+        let body = vec![b'x'; 1 << 20];
+        buffer.room().extend_from_slice(b"d\0\x10\0\x04");
+        buffer.room().extend_from_slice(&body);
+        let frame = buffer.take_frame(&Limits::default(), Phase::Authenticated).unwrap().unwrap();
+        assert_eq!(frame.body.len(), body.len());
+        buffer.room();
+        assert!(buffer.capacity() <= KEPT, "{}", buffer.capacity());
+    }
+}

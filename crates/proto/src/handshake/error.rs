@@ -1,0 +1,76 @@
+//! Why a handshake did not end in a session.
+
+use crate::auth::ScramError;
+use crate::error::{EncodeError, Violation};
+use crate::message::{BackendTag, ServerMessage};
+
+use super::policy::Method;
+
+/// Why there is no session. The socket is to be closed: a server does not go on behind any of these.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The server said no: a wrong password, an unknown database, too many connections, ...
+    #[error("{0}")]
+    Refused(ServerMessage),
+    /// The server broke the protocol.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+    /// SCRAM failed, which is how a forged server shows.
+    #[error("SCRAM authentication failed: {0}")]
+    Scram(#[from] ScramError),
+    /// The server asks for a method that the configuration forbids.
+    #[error("the server asks for authentication method {asked}, which the configuration forbids")]
+    MethodForbidden {
+        /// What the server asked for.
+        asked: Method,
+    },
+    /// The server let us in, or asked for a method, without the channel binding that the configuration requires.
+    #[error("channel binding is required, and {what}")]
+    ChannelBindingMissing {
+        /// What stood in its place.
+        what: &'static str,
+    },
+    /// The server asks for the password in clear over a transport that hides nothing.
+    #[error(
+        "the server asks for the password in clear, and the connection is not encrypted; use TLS or scram-sha-256"
+    )]
+    CleartextForbidden,
+    /// The server asks for a password, and there is none.
+    #[error("the server asks for a password (method {method}), and none is configured")]
+    PasswordMissing {
+        /// What the server asked for.
+        method: Method,
+    },
+    /// The server asks for a method that is not built in.
+    #[error(
+        "the server asks for {asked}, which is not supported; supported are trust, password, md5 and scram-sha-256"
+    )]
+    Unsupported {
+        /// The server's request, and the mechanisms that it listed.
+        asked: String,
+    },
+    /// The server offers a protocol version below the configured minimum.
+    #[error("the server speaks protocol {newest} at most, and the configuration asks for {minimum} at least")]
+    ProtocolTooOld {
+        /// What the server speaks.
+        newest: crate::message::ProtocolVersion,
+        /// The configured minimum.
+        minimum: crate::message::ProtocolVersion,
+    },
+    /// The server closed the connection.
+    #[error("the server closed the connection {stage}{}", reading(*.partial))]
+    Eof {
+        /// How far the handshake had got, as a phrase.
+        stage: &'static str,
+        /// Which message had come in part.
+        partial: Option<BackendTag>,
+    },
+    /// The startup packet cannot be written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+fn reading(partial: Option<BackendTag>) -> String {
+    partial.map(|tag| format!(", in the middle of {tag}")).unwrap_or_default()
+}

@@ -1,0 +1,316 @@
+//! What the server owes: one entry for each request, matched only against the front.
+
+use std::collections::VecDeque;
+
+use crate::error::Awaited;
+use crate::message::{Backend, BackendTag};
+
+/// What one request still has to be answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owed {
+    /// ParseComplete.
+    Parse,
+    /// BindComplete.
+    Bind,
+    /// CloseComplete.
+    Close,
+    /// RowDescription or NoData, behind ParameterDescription if `parameters`.
+    Describe { parameters: bool },
+    /// What the portal gives out, and its end.
+    Execute(Output),
+    /// Any number of results, then ReadyForQuery.
+    Query(Output),
+    /// FunctionCallResponse unless it was `answered`, then ReadyForQuery.
+    FunctionCall { answered: bool },
+    /// ReadyForQuery. `ends_skipping` when the server ignores everything in front of this Sync.
+    Sync { ends_skipping: bool },
+    /// Nothing any more: a request that the server is known to ignore.
+    Nothing,
+}
+
+/// How far a statement has given out its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Nothing of any result has come.
+    Awaited,
+    /// A simple query has given out a whole result, and perhaps goes on with another.
+    Ended,
+    /// Rows come.
+    Rows,
+    /// The server takes CopyData.
+    CopyIn,
+    /// We have said CopyDone or CopyFail.
+    CopyInEnded,
+    /// The server sends CopyData.
+    CopyOut,
+    /// The server has said CopyDone.
+    CopyOutEnded,
+    /// A statement of a simple query failed, and nothing else of it runs.
+    Failed,
+}
+
+/// Where the ledger stood at a moment, to return to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LedgerMark(u64);
+
+/// The requests that were written and not fully answered, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: VecDeque<Owed>,
+    /// Entries ever removed from the front.
+    settled: u64,
+    /// A request failed, and no Sync stands behind it yet: the server ignores all until there is one.
+    skipping: bool,
+}
+
+/// Capacity, in entries, that an empty ledger may keep.
+const KEPT: usize = 1024;
+
+impl Ledger {
+    /// Enters what a request that is being written will be answered with.
+    pub(crate) fn push(&mut self, owed: Owed) {
+        let owed = match owed {
+            Owed::Sync { .. } => Owed::Sync { ends_skipping: std::mem::take(&mut self.skipping) },
+            _ if self.skipping => Owed::Nothing,
+            owed => owed,
+        };
+        self.entries.push_back(owed);
+        self.drop_settled();
+    }
+
+    pub(crate) fn mark(&self) -> LedgerMark {
+        LedgerMark(self.settled.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX)))
+    }
+
+    /// Takes out what was entered behind `mark`: requests of which no byte was sent.
+    pub(crate) fn truncate(&mut self, mark: LedgerMark) {
+        let kept = usize::try_from(mark.0.saturating_sub(self.settled)).unwrap_or(usize::MAX);
+        // With the Sync goes what it would have ended.
+        let unskipped =
+            self.entries.iter().skip(kept).any(|o| matches!(o, Owed::Sync { ends_skipping: true }));
+        self.skipping |= unskipped;
+        self.entries.truncate(kept);
+    }
+
+    /// Whether the server owes nothing, and is not waiting for a Sync.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && !self.skipping
+    }
+
+    /// Requests that are not fully answered.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the server takes CopyData now.
+    pub(crate) fn is_copy_in(&self) -> bool {
+        matches!(self.entries.front(), Some(Owed::Execute(Output::CopyIn) | Owed::Query(Output::CopyIn)))
+    }
+
+    /// Whether the oldest unanswered request is a simple query.
+    pub(crate) fn is_simple_query(&self) -> bool {
+        matches!(self.entries.front(), Some(Owed::Query(_)))
+    }
+
+    /// We have said CopyDone or CopyFail.
+    pub(crate) fn end_copy_in(&mut self) {
+        if let Some(Owed::Execute(output @ Output::CopyIn) | Owed::Query(output @ Output::CopyIn)) =
+            self.entries.front_mut()
+        {
+            *output = Output::CopyInEnded;
+        }
+    }
+
+    /// Matches a reply against the front.
+    ///
+    /// # Errors
+    ///
+    /// What was awaited instead.
+    pub(crate) fn settle(&mut self, message: &Backend<'_>) -> Result<(), Awaited> {
+        let awaited = self.awaited();
+        let Some(front) = self.entries.front_mut() else {
+            return Err(awaited);
+        };
+        if let Backend::ErrorResponse(_) = message {
+            return self.settle_error().then_some(()).ok_or(awaited);
+        }
+        match step(*front, message) {
+            Step::Done => {
+                self.pop();
+                self.drop_settled();
+            }
+            Step::Stay(next) => {
+                *front = next;
+                if matches!(next, Owed::Execute(Output::CopyIn) | Owed::Query(Output::CopyIn)) {
+                    self.forget_swallowed_syncs();
+                }
+            }
+            Step::Unexpected => return Err(awaited),
+        }
+        Ok(())
+    }
+
+    /// The replies that would be right now, in words.
+    pub(crate) fn awaited(&self) -> Awaited {
+        let replies = match self.entries.front() {
+            None => "nothing",
+            Some(owed) => awaited(*owed),
+        };
+        Awaited { replies, requests: self.entries.len() }
+    }
+
+    /// An ErrorResponse: a simple query ends with it, anything else makes the server skip to the next Sync.
+    fn settle_error(&mut self) -> bool {
+        match self.entries.front_mut() {
+            None => return false,
+            Some(Owed::Query(output)) => *output = Output::Failed,
+            Some(Owed::FunctionCall { answered }) => *answered = true,
+            // What a Sync commits can still fail; ReadyForQuery follows all the same.
+            Some(Owed::Sync { .. }) => {}
+            Some(_) => self.skip_to_sync(),
+        }
+        true
+    }
+
+    fn skip_to_sync(&mut self) {
+        loop {
+            match self.entries.front_mut() {
+                Some(Owed::Sync { ends_skipping }) => {
+                    *ends_skipping = true;
+                    return;
+                }
+                Some(_) => self.pop(),
+                None => {
+                    self.skipping = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A server in copy-in mode ignores Sync: those already written are never answered.
+    fn forget_swallowed_syncs(&mut self) {
+        for behind in self.entries.iter_mut().skip(1) {
+            match behind {
+                Owed::Sync { .. } => *behind = Owed::Nothing,
+                Owed::Nothing => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn pop(&mut self) {
+        if self.entries.pop_front().is_some() {
+            self.settled = self.settled.saturating_add(1);
+        }
+    }
+
+    fn drop_settled(&mut self) {
+        while let Some(Owed::Nothing) = self.entries.front() {
+            self.pop();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > KEPT {
+            self.entries = VecDeque::new();
+        }
+    }
+}
+
+enum Step {
+    /// The request is fully answered.
+    Done,
+    /// It is answered as far as this.
+    Stay(Owed),
+    /// This is no reply to it.
+    Unexpected,
+}
+
+/// What `message` means when `owed` is due.
+fn step(owed: Owed, message: &Backend<'_>) -> Step {
+    match (owed, message) {
+        (Owed::Bind, Backend::BindComplete)
+        | (Owed::Parse, Backend::ParseComplete)
+        | (Owed::Close, Backend::CloseComplete)
+        | (Owed::Describe { parameters: false }, Backend::RowDescription(_) | Backend::NoData)
+        | (Owed::Sync { .. }, Backend::ReadyForQuery(_))
+        | (Owed::FunctionCall { answered: true }, Backend::ReadyForQuery(_)) => Step::Done,
+        (Owed::Describe { parameters: true }, Backend::ParameterDescription(_)) => {
+            Step::Stay(Owed::Describe { parameters: false })
+        }
+        (Owed::FunctionCall { answered: false }, Backend::FunctionCallResponse(_)) => {
+            Step::Stay(Owed::FunctionCall { answered: true })
+        }
+        (Owed::Execute(output), message) => execute_step(output, message),
+        (Owed::Query(output), message) => query_step(output, message),
+        _ => Step::Unexpected,
+    }
+}
+
+fn execute_step(output: Output, message: &Backend<'_>) -> Step {
+    match (output, message) {
+        (Output::Awaited | Output::Rows, Backend::DataRow(_)) => Step::Stay(Owed::Execute(Output::Rows)),
+        (Output::Awaited, Backend::EmptyQueryResponse)
+        | (Output::Awaited | Output::Rows, Backend::CommandComplete(_) | Backend::PortalSuspended)
+        | (Output::CopyInEnded | Output::CopyOutEnded, Backend::CommandComplete(_)) => Step::Done,
+        (output, message) => match copy_step(output, message) {
+            Some(output) => Step::Stay(Owed::Execute(output)),
+            None => Step::Unexpected,
+        },
+    }
+}
+
+fn query_step(output: Output, message: &Backend<'_>) -> Step {
+    let output = match (output, message) {
+        (Output::Ended | Output::Failed, Backend::ReadyForQuery(_)) => return Step::Done,
+        (Output::Awaited | Output::Ended, Backend::RowDescription(_))
+        | (Output::Rows, Backend::DataRow(_)) => Output::Rows,
+        (Output::Awaited | Output::Ended, Backend::EmptyQueryResponse | Backend::CommandComplete(_))
+        | (Output::Rows | Output::CopyInEnded | Output::CopyOutEnded, Backend::CommandComplete(_)) => {
+            Output::Ended
+        }
+        (output, message) => match copy_step(output, message) {
+            Some(output) => output,
+            None => return Step::Unexpected,
+        },
+    };
+    Step::Stay(Owed::Query(output))
+}
+
+fn copy_step(output: Output, message: &Backend<'_>) -> Option<Output> {
+    match (output, message) {
+        (Output::Awaited | Output::Ended, Backend::CopyInResponse(_)) => Some(Output::CopyIn),
+        (Output::Awaited | Output::Ended, Backend::CopyOutResponse(_))
+        | (Output::CopyOut, Backend::CopyData(_)) => Some(Output::CopyOut),
+        (Output::CopyOut, Backend::CopyDone) => Some(Output::CopyOutEnded),
+        _ => None,
+    }
+}
+
+fn awaited(owed: Owed) -> &'static str {
+    match owed {
+        Owed::Parse => "ParseComplete",
+        Owed::Bind => "BindComplete",
+        Owed::Close => "CloseComplete",
+        Owed::Describe { parameters: true } => "ParameterDescription",
+        Owed::Describe { parameters: false } => "RowDescription or NoData",
+        Owed::FunctionCall { answered: false } => "FunctionCallResponse",
+        Owed::Sync { .. } | Owed::FunctionCall { answered: true } | Owed::Query(Output::Failed) => {
+            "ReadyForQuery"
+        }
+        Owed::Execute(Output::Awaited) => "the first row or the end of a statement",
+        Owed::Query(Output::Awaited) => "the first result of a simple query",
+        Owed::Query(Output::Ended) => "another result of a simple query or ReadyForQuery",
+        Owed::Execute(Output::Rows) | Owed::Query(Output::Rows) => "DataRow or CommandComplete",
+        Owed::Execute(Output::CopyIn) | Owed::Query(Output::CopyIn) => {
+            "nothing but an error (COPY FROM STDIN)"
+        }
+        Owed::Execute(Output::CopyOut) | Owed::Query(Output::CopyOut) => "CopyData or CopyDone",
+        Owed::Execute(Output::CopyInEnded | Output::CopyOutEnded | Output::Failed | Output::Ended)
+        | Owed::Query(Output::CopyInEnded | Output::CopyOutEnded) => "CommandComplete",
+        Owed::Nothing => "nothing",
+    }
+}
+
+/// Whether a server may send this at any moment, whatever was asked.
+pub(crate) fn is_asynchronous(tag: BackendTag) -> bool {
+    matches!(tag, BackendTag::NoticeResponse | BackendTag::NotificationResponse | BackendTag::ParameterStatus)
+}

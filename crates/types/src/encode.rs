@@ -1,0 +1,73 @@
+//! Writing one value.
+
+use bytes::BytesMut;
+
+use crate::{EncodeError, Format, Type};
+
+/// Whether what was written is a value, or stands for NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IsNull {
+    /// It is NULL, and nothing was written.
+    Yes,
+    /// It is the value that was written.
+    No,
+}
+
+/// A Rust type whose values can be parameters.
+///
+/// It can be used behind `dyn`, so that parameters can be collected at run time: `&[&(dyn Encode + Sync)]`.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use cornac_types::{Encode, IsNull, Type};
+///
+/// let mut out = BytesMut::new();
+/// assert_eq!(7_i64.encode(&Type::INT4, &mut out), Ok(IsNull::No));
+/// assert_eq!(&out[..], [0, 0, 0, 7]);
+/// assert!(i64::MAX.encode(&Type::INT4, &mut out).is_err());
+/// ```
+pub trait Encode {
+    /// The format in which [`encode`](Self::encode) writes values for a parameter of `ty`.
+    fn format(&self, ty: &Type) -> Format {
+        ty.binary_format()
+    }
+
+    /// Appends the value as one of `ty`, without its length.
+    ///
+    /// # Errors
+    ///
+    /// When the value cannot become one of `ty`. What was appended by then is taken back by the caller.
+    fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError>;
+
+    /// The Rust type, for errors.
+    fn rust_type(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+}
+
+impl<T: Encode + ?Sized> Encode for &T {
+    fn format(&self, ty: &Type) -> Format {
+        (**self).format(ty)
+    }
+
+    fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
+        (**self).encode(ty, out)
+    }
+
+    fn rust_type(&self) -> &'static str {
+        (**self).rust_type()
+    }
+}
+
+impl<T: Encode> Encode for Option<T> {
+    fn format(&self, ty: &Type) -> Format {
+        self.as_ref().map_or(ty.binary_format(), |value| value.format(ty))
+    }
+
+    fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
+        match self {
+            Some(value) => value.encode(ty, out),
+            None => Ok(IsNull::Yes),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Rust values to PostgreSQL values and back.
+//!
+//! - [`Encode`] writes a parameter, [`Params`] all of a statement's;
+//! - [`Decode`] reads a value, [`FromRow`] a whole row, along a [`RowPlan`] that is made once for a result;
+//! - [`Type`] is one of PostgreSQL's, [`Timestamptz`] a value for which Rust has no type of its own.
+//!
+//! Binary first: text is read where the server sends it (the simple query protocol), and used for types that have no
+//! binary form. Nothing is rounded, wrapped or cut: what does not fit is an error that names both types.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod column;
+mod decode;
+mod encode;
+mod error;
+mod format;
+mod from_row;
+mod oid;
+mod params;
+mod plan;
+mod row;
+mod ty;
+mod value;
+
+pub use column::{Column, Columns};
+pub use decode::{Decode, decode_value, plan_value};
+pub use encode::{Encode, IsNull};
+pub use error::{DecodeError, EncodeError, ParamError, PlanError, PlanProblem, ValueError};
+pub use format::Format;
+pub use from_row::FromRow;
+#[doc(hidden)]
+pub use from_row::filled;
+pub use oid::Oid;
+pub use params::Params;
+pub use plan::{Field, RowPlan};
+pub use row::{RowRef, Walk};
+pub use ty::{Kind, Type};
+pub use value::Timestamptz;

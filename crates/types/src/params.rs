@@ -1,0 +1,183 @@
+//! Writing all parameters of a statement.
+
+use bytes::{BufMut, BytesMut};
+
+use crate::{Encode, EncodeError, Format, IsNull, ParamError, Type};
+
+/// The parameters of a statement: a tuple, `()` for none, or a slice of values of one type or behind `dyn`.
+///
+/// ```
+/// use cornac_types::{Encode, Params};
+///
+/// fn count(params: impl Params) -> usize {
+///     params.count()
+/// }
+///
+/// assert_eq!(count(()), 0);
+/// assert_eq!(count((7, "tusk", None::<f64>)), 3);
+/// let name = String::from("tusk");
+/// let collected: Vec<&(dyn Encode + Sync)> = vec![&7, &name];
+/// assert_eq!(count(collected.as_slice()), 2);
+/// ```
+pub trait Params {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Passes the formats in which they are written to `put`: one if all are binary, else one for each.
+    fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format));
+
+    /// Appends each of them behind its 4-byte length; the length -1 stands for NULL.
+    ///
+    /// # Errors
+    ///
+    /// When there are more or fewer than `types`, or one does not fit its type. What was appended by then is taken back by the
+    /// caller.
+    fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError>;
+}
+
+impl<P: Params + ?Sized> Params for &P {
+    fn count(&self) -> usize {
+        (**self).count()
+    }
+
+    fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format)) {
+        (**self).formats(types, put);
+    }
+
+    fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
+        (**self).encode(types, out)
+    }
+}
+
+impl<T: Encode> Params for [T] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format)) {
+        put_formats(self.iter().zip(types).map(|(value, ty)| value.format(ty)), put);
+    }
+
+    fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
+        check_count(types, self.len())?;
+        for ((index, value), ty) in self.iter().enumerate().zip(types) {
+            put(index, value, ty, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Encode, const N: usize> Params for [T; N] {
+    fn count(&self) -> usize {
+        N
+    }
+
+    fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format)) {
+        self.as_slice().formats(types, put);
+    }
+
+    fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
+        self.as_slice().encode(types, out)
+    }
+}
+
+impl Params for () {
+    fn count(&self) -> usize {
+        0
+    }
+
+    fn formats(&self, _types: &[Type], _put: &mut dyn FnMut(Format)) {}
+
+    fn encode(&self, types: &[Type], _out: &mut BytesMut) -> Result<(), ParamError> {
+        check_count(types, 0)
+    }
+}
+
+macro_rules! tuples {
+    ($($($name:ident $index:tt)+;)+) => {$(
+        impl<$($name: Encode),+> Params for ($($name,)+) {
+            fn count(&self) -> usize {
+                [$($index),+].len()
+            }
+
+            fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format)) {
+                let values: [&dyn Encode; [$($index),+].len()] = [$(&self.$index),+];
+                put_formats(values.iter().zip(types).map(|(value, ty)| value.format(ty)), put);
+            }
+
+            fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
+                check_count(types, self.count())?;
+                let mut types = types.iter();
+                $(
+                    if let Some(ty) = types.next() {
+                        put($index, &self.$index, ty, out)?;
+                    }
+                )+
+                Ok(())
+            }
+        }
+    )+};
+}
+
+tuples! {
+    A 0;
+    A 0 B 1;
+    A 0 B 1 C 2;
+    A 0 B 1 C 2 D 3;
+    A 0 B 1 C 2 D 3 E 4;
+    A 0 B 1 C 2 D 3 E 4 F 5;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14;
+    A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14 P 15;
+}
+
+fn check_count(types: &[Type], given: usize) -> Result<(), ParamError> {
+    let taken = types.len();
+    if taken == given { Ok(()) } else { Err(ParamError::Count { taken, given }) }
+}
+
+fn put_formats(formats: impl Iterator<Item = Format> + Clone, put: &mut dyn FnMut(Format)) {
+    if formats.clone().all(|format| format == Format::Binary) {
+        formats.take(1).for_each(put);
+    } else {
+        formats.for_each(put);
+    }
+}
+
+/// Appends one parameter behind its length.
+fn put<T: Encode + ?Sized>(index: usize, value: &T, ty: &Type, out: &mut BytesMut) -> Result<(), ParamError> {
+    put_value(value, ty, out).map_err(|error| ParamError::Value {
+        number: index.saturating_add(1),
+        ty: ty.clone(),
+        rust_type: value.rust_type(),
+        error,
+    })
+}
+
+/// Appends a value behind its length, which is filled in afterwards. Array elements are written so too.
+pub(crate) fn put_value<T: Encode + ?Sized>(
+    value: &T,
+    ty: &Type,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    out.put_i32(-1);
+    if value.encode(ty, out)? == IsNull::Yes {
+        return Ok(());
+    }
+    let written = out.len().saturating_sub(start).saturating_sub(4);
+    let length = i32::try_from(written).map_err(|_| {
+        EncodeError::out_of_range(format!("it is {written} bytes long, and 1 GiB is the limit"))
+    })?;
+    if let Some(place) = out.get_mut(start..).and_then(|value| value.first_chunk_mut::<4>()) {
+        *place = length.to_be_bytes();
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! float4 and float8.
+
+use std::borrow::Cow;
+
+use bytes::{BufMut, BytesMut};
+
+use super::{exactly, length, not_a};
+use crate::{Decode, Encode, EncodeError, Format, IsNull, Type, ValueError};
+
+impl<'r> Decode<'r> for f32 {
+    fn accepts(ty: &Type, _format: Format) -> bool {
+        *ty == Type::FLOAT4
+    }
+
+    #[inline]
+    fn from_binary(_ty: &Type, value: &'r [u8]) -> Result<Self, ValueError> {
+        exactly(value).map(f32::from_be_bytes)
+    }
+
+    fn from_text(_ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| not_a("a float4", &text))
+    }
+}
+
+impl<'r> Decode<'r> for f64 {
+    fn accepts(ty: &Type, format: Format) -> bool {
+        *ty == Type::FLOAT8 || f32::accepts(ty, format)
+    }
+
+    #[inline]
+    fn from_binary(_ty: &Type, value: &'r [u8]) -> Result<Self, ValueError> {
+        match value.len() {
+            8 => exactly(value).map(f64::from_be_bytes),
+            4 => exactly(value).map(f32::from_be_bytes).map(f64::from),
+            _ => Err(length(value)),
+        }
+    }
+
+    /// The text of a float4 is read as one, so that both formats give the same value.
+    fn from_text(ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
+        if *ty == Type::FLOAT4 {
+            return f32::from_text(ty, text).map(f64::from);
+        }
+        text.parse().map_err(|_| not_a("a float8", &text))
+    }
+}
+
+impl Encode for f32 {
+    fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
+        if *ty == Type::FLOAT4 {
+            out.put_f32(*self);
+        } else if *ty == Type::FLOAT8 {
+            out.put_f64(f64::from(*self));
+        } else {
+            return Err(EncodeError::WrongType);
+        }
+        Ok(IsNull::No)
+    }
+}
+
+/// Only float8 holds every f64: one for a float4 is cast by the caller, who then says what may be lost.
+impl Encode for f64 {
+    fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
+        if *ty != Type::FLOAT8 {
+            return Err(EncodeError::WrongType);
+        }
+        out.put_f64(*self);
+        Ok(IsNull::No)
+    }
+}
