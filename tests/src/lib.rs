@@ -1,1 +1,42 @@
-//! Harness.
+//! What the tests of cornac run on: real servers, and peers that misbehave on demand.
+//!
+//! - [`Cluster`]: a throw-away PostgreSQL, and [`shared`], the one that the tests of a run share;
+//! - [`Proxy`]: stands in front of a server, records both directions, and cuts, stalls or fragments them;
+//! - [`scripted`]: a server that says what the test tells it to say;
+//! - [`OneByte`]: a stream that takes and gives one byte a call, pending in between;
+//! - [`Deadline`](deadline): no test waits for ever.
+
+mod binaries;
+mod cluster;
+mod deadline;
+mod one_byte;
+mod provision;
+mod proxy;
+pub mod scripted;
+mod server;
+mod supervisor;
+mod template;
+
+pub use binaries::ServerBinaries;
+pub use cluster::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, StopMode};
+pub use deadline::{deadline, still_usable};
+pub use one_byte::{OneByte, Points};
+pub use provision::provision;
+pub use proxy::{Action, Direction, Fault, Place, Proxy, Recording};
+pub use server::{Server, TestDatabase, shared};
+
+use std::path::PathBuf;
+
+/// The directory that cargo builds into, where provisioned servers and templates are kept too.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => PathBuf::from(directory),
+        None => workspace_root().join("target"),
+    }
+}
+
+/// The root of the checkout.
+pub fn workspace_root() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().map_or(tests.clone(), PathBuf::from)
+}

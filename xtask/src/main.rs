@@ -1,2 +1,57 @@
-//! Developer verbs.
-fn main() {}
+//! Every developer verb of cornac: `cargo xtask VERB`.
+//!
+//! Each exits with 0 only when what it checks holds, and prints its figures last.
+
+mod ci;
+mod codegen;
+mod demo;
+mod fuzz;
+mod lint;
+mod server;
+mod steps;
+mod test;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The developer verbs of cornac.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// The main job on a real server, from nothing.
+    Demo(demo::Arguments),
+    /// Every test of the workspace, on a server that is started for them.
+    Test(test::Arguments),
+    /// Start a throw-away server, print its URL, and stop it on Ctrl-C.
+    Server(server::Arguments),
+    /// Formatting, clippy, docs, generated tables, style and dependencies.
+    Lint,
+    /// Style that a program can check.
+    Tidy,
+    /// Run fuzz targets, and print the functions that they covered.
+    Fuzz(fuzz::Arguments),
+    /// Write the generated tables anew.
+    Codegen(codegen::Arguments),
+    /// All that CI runs.
+    Ci,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().verb {
+        Verb::Demo(arguments) => demo::run(&arguments),
+        Verb::Test(arguments) => test::run(&arguments),
+        Verb::Server(arguments) => server::run(&arguments),
+        Verb::Lint => lint::run(),
+        Verb::Tidy => tidy::run(),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
+        Verb::Codegen(arguments) => codegen::run(&arguments),
+        Verb::Ci => ci::run(),
+    }
+}

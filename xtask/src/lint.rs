@@ -1,0 +1,54 @@
+//! `cargo xtask lint`
+
+use anyhow::Result;
+use xshell::cmd;
+
+use crate::steps::{has_program, run_all, shell};
+use crate::{codegen, tidy};
+
+pub(crate) fn run() -> Result<()> {
+    run_all(&[
+        ("formatting", &formatting),
+        ("clippy", &clippy),
+        ("docs", &docs),
+        ("generated tables", &|| codegen::run(&codegen::Arguments::check())),
+        ("tidy", &tidy::run),
+        ("dependencies", &dependencies),
+    ])
+}
+
+fn formatting() -> Result<()> {
+    let shell = shell()?;
+    Ok(cmd!(shell, "cargo fmt --all -- --check").run()?)
+}
+
+fn clippy() -> Result<()> {
+    let shell = shell()?;
+    Ok(cmd!(shell, "cargo clippy --workspace --all-targets --quiet -- -D warnings").run()?)
+}
+
+fn docs() -> Result<()> {
+    let shell = shell()?;
+    shell.set_var("RUSTDOCFLAGS", "-D warnings");
+    Ok(cmd!(shell, "cargo doc --workspace --no-deps --quiet").run()?)
+}
+
+/// Licences, sources and doubled dependencies can be checked anywhere; advisories only where their database can be fetched.
+fn dependencies() -> Result<()> {
+    let shell = shell()?;
+    if !has_program("cargo-deny") {
+        cmd!(shell, "cargo install --locked cargo-deny").run()?;
+    }
+    cmd!(shell, "cargo deny --log-level error check bans licenses sources").run()?;
+    let advisories =
+        cmd!(shell, "cargo deny --log-level error check advisories").ignore_status().quiet().output()?;
+    let said = String::from_utf8_lossy(&advisories.stderr);
+    if advisories.status.success() {
+        println!("advisories: none");
+    } else if said.contains("failed to fetch advisory database") || said.contains("unable to fetch") {
+        println!("advisories: NOT CHECKED, since their database cannot be fetched from this machine");
+    } else {
+        anyhow::bail!("advisories:\n{said}");
+    }
+    Ok(())
+}
