@@ -1,0 +1,246 @@
+//! SCRAM-SHA-256 against honest and dishonest servers.
+
+use std::time::{Duration, Instant};
+
+use cornac_proto::auth::scram::{AwaitServerFinal, AwaitServerFirst, ClientFirst, ClientNonce};
+use cornac_proto::auth::{ChannelBinding, ScramLimits, Secret};
+use expect_test::{Expect, expect};
+
+/// The exchange of RFC 7677, section 3.
+const CLIENT_NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
+const SERVER_FIRST: &str =
+    "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+const SERVER_FINAL: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
+
+fn client_first(binding: ChannelBinding) -> (AwaitServerFirst, String) {
+    let nonce = ClientNonce::from_printable(CLIENT_NONCE).unwrap();
+    let first = ClientFirst::new("user", Secret::new("pencil"), nonce, binding, ScramLimits::default());
+    let (state, message) = first.into_parts();
+    (state, String::from_utf8(message).unwrap())
+}
+
+fn client_final() -> (AwaitServerFinal, String) {
+    let (state, _) = client_first(ChannelBinding::Unsupported);
+    let (state, message) = state.handle(SERVER_FIRST.as_bytes()).unwrap().finish();
+    (state, String::from_utf8(message.expose().to_vec()).unwrap())
+}
+
+#[test]
+fn the_exchange_of_rfc_7677_byte_for_byte() {
+    let (_, first) = client_first(ChannelBinding::Unsupported);
+    assert_eq!(first, "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+    let (state, last) = client_final();
+    assert_eq!(
+        last,
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+    );
+    state.handle(SERVER_FINAL.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_remembered_key_gives_the_same_proof() {
+    let (state, last) = client_final();
+    let remembered = state.handle(SERVER_FINAL.as_bytes()).unwrap();
+    let (again, _) = client_first(ChannelBinding::Unsupported);
+    let derivation = again.handle(SERVER_FIRST.as_bytes()).unwrap();
+    assert_eq!((derivation.iterations(), derivation.salt().len()), (4096, 16));
+    let (_, message) = derivation.finish_with(remembered);
+    assert_eq!(message.expose(), last.as_bytes());
+}
+
+#[test]
+fn a_derivation_in_slices_gives_the_same_proof() {
+    let (_, whole) = client_final();
+    let (state, _) = client_first(ChannelBinding::Unsupported);
+    let mut derivation = state.handle(SERVER_FIRST.as_bytes()).unwrap();
+    let mut slices = 1;
+    while !derivation.step(7) {
+        slices += 1;
+    }
+    assert_eq!(slices, 4095_u32.div_ceil(7));
+    assert_eq!(derivation.finish().1.expose(), whole.as_bytes());
+}
+
+#[test]
+fn what_is_said_of_channel_binding_is_repeated_under_the_proof() {
+    let end_point = ChannelBinding::TlsServerEndPoint(vec![0xab; 32]);
+    for (binding, header, repeated) in [
+        (ChannelBinding::Unsupported, "n,,", "c=biws,"),
+        (ChannelBinding::NotOffered, "y,,", "c=eSws,"),
+        (end_point, "p=tls-server-end-point,,", "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsq6ur"),
+    ] {
+        let (state, first) = client_first(binding);
+        assert!(first.starts_with(&format!("{header}n=user,r=")), "{first}");
+        let (_, last) = state.handle(SERVER_FIRST.as_bytes()).unwrap().finish();
+        assert!(last.expose().starts_with(repeated.as_bytes()), "{last:?}");
+    }
+}
+
+#[test]
+fn a_user_name_is_escaped() {
+    let nonce = ClientNonce::from_printable("abc").unwrap();
+    let first = ClientFirst::new(
+        "a,b=c",
+        Secret::new(""),
+        nonce,
+        ChannelBinding::Unsupported,
+        ScramLimits::default(),
+    );
+    assert_eq!(first.into_parts().1, b"n,,n=a=2Cb=3Dc,r=abc");
+    assert_eq!(ClientNonce::from_printable("a,b"), None);
+    assert_eq!(ClientNonce::from_printable(""), None);
+}
+
+fn check_first(server_first: &str, expected: Expect) {
+    let begun = Instant::now();
+    let (state, _) = client_first(ChannelBinding::Unsupported);
+    let shown = match state.handle(server_first.as_bytes()) {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    expected.assert_eq(&shown);
+    assert!(begun.elapsed() < Duration::from_secs(1), "judging a message takes no time");
+}
+
+fn check_final(server_final: &[u8], expected: Expect) {
+    let shown = match client_final().0.handle(server_final) {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn entry_09_wrong_nonces_and_signatures_are_told_apart() {
+    check_first(
+        "r=someoneelse,s=W22Z,i=4096",
+        expect!["the server's nonce does not begin with the client's: the answer is not to this request"],
+    );
+    check_first(
+        "r=rOprNGfwEbeRWgbNEkqO,s=W22Z,i=4096",
+        expect!["the server added nothing to the client's nonce"],
+    );
+    check_first("r=,s=W22Z,i=4096", expect!["the server's nonce is empty"]);
+    check_final(
+        b"v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+        expect![
+            "the server's signature is wrong: it does not know this role's password, so it is not the server it claims to be"
+        ],
+    );
+    check_final(
+        b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjk=",
+        expect![
+            "the server's signature is wrong: it does not know this role's password, so it is not the server it claims to be"
+        ],
+    );
+    check_final(b"v=6rriTRBi23WpRR", expect!["the server's signature is not base64"]);
+    check_final(
+        b"v=",
+        expect![
+            "the server's signature is wrong: it does not know this role's password, so it is not the server it claims to be"
+        ],
+    );
+}
+
+#[test]
+fn entry_10_iterations_and_salt_are_bounded_before_any_work() {
+    let with = |salt: &str, iterations: &str| format!("r={CLIENT_NONCE}more,s={salt},i={iterations}");
+    let iterations = |text: &str, expected| check_first(&with("W22Z", text), expected);
+    iterations("1", expect!["accepted"]);
+    iterations("100000", expect!["accepted"]);
+    iterations("0", expect!["the server asks for 0 iterations, and at least 1 are accepted"]);
+    iterations("100001", expect!["the server asks for 100001 iterations, and at most 100000 are accepted"]);
+    iterations(
+        "2147483647",
+        expect!["the server asks for 2147483647 iterations, and at most 100000 are accepted"],
+    );
+    iterations(
+        "99999999999999999999999",
+        expect!["the server asks for 18446744073709551615 iterations, and at most 100000 are accepted"],
+    );
+    iterations("abc", expect![[r#"the iteration count "abc" is not a number"#]]);
+    iterations("+1", expect![[r#"the iteration count "+1" is not a number"#]]);
+    iterations(" 1", expect![[r#"the iteration count " 1" is not a number"#]]);
+    iterations("", expect![[r#"the iteration count "" is not a number"#]]);
+    check_first(
+        &format!("r={CLIENT_NONCE}more,s=W22Z"),
+        expect!["the server's message has its end where attribute i belongs"],
+    );
+    check_first(&with("", "4096"), expect!["the salt is empty"]);
+    check_first(&with("W22", "4096"), expect!["the salt is not base64"]);
+    check_first(&with("W2 2Z", "4096"), expect!["the salt is not base64"]);
+    check_first(&with("====", "4096"), expect!["the salt is not base64"]);
+}
+
+#[test]
+fn entry_10_a_minimum_can_be_configured() {
+    let limits = ScramLimits { iterations_min: 4096, ..ScramLimits::default() };
+    let nonce = ClientNonce::from_printable(CLIENT_NONCE).unwrap();
+    let first = ClientFirst::new("", Secret::new("pencil"), nonce, ChannelBinding::Unsupported, limits);
+    let refused =
+        first.into_parts().0.handle(format!("r={CLIENT_NONCE}x,s=W22Z,i=4095").as_bytes()).unwrap_err();
+    expect!["the server asks for 4095 iterations, and at least 4096 are accepted"]
+        .assert_eq(&refused.to_string());
+}
+
+#[test]
+fn entry_11_attributes_stand_in_their_order_once() {
+    check_first(
+        "s=W22Z,r=rOprNGfwEbeRWgbNEkqOmore,i=4096",
+        expect![[r#"the server's message has "s=W22Z" where attribute r belongs"#]],
+    );
+    check_first(
+        "r=rOprNGfwEbeRWgbNEkqOmore,r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096",
+        expect![[r#"the server's message has "r=rOprNGfwEbeRWgbNEkqOmore" where attribute s belongs"#]],
+    );
+    check_first(
+        "r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096,i=1",
+        expect![[r#"the server's message has "i=1" at its end where attribute i belongs"#]],
+    );
+    check_first(
+        "m=ext,r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096",
+        expect!["the server asks for a mandatory extension, and none is known"],
+    );
+    check_first(
+        "r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096,m=ext",
+        expect!["the server asks for a mandatory extension, and none is known"],
+    );
+    check_first("r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096,x=optional", expect!["accepted"]);
+    check_first(
+        "r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096,",
+        expect![[r#"the server's message has "" at its end where attribute i belongs"#]],
+    );
+    check_first("", expect![[r#"the server's message has "" where attribute r belongs"#]]);
+    check_first("r=a\0b", expect!["the server's message is not text"]);
+    check_first(
+        &"r".repeat(9000),
+        expect!["the server's message is 9000 bytes long, and at most 8192 are accepted"],
+    );
+    check_final(b"\xff", expect!["the server's message is not text"]);
+    check_final(b"m=ext", expect!["the server asks for a mandatory extension, and none is known"]);
+}
+
+#[test]
+fn entry_12_the_servers_reason_is_shown() {
+    check_final(b"e=invalid-proof", expect!["the server refused the proof: invalid-proof"]);
+    check_final(
+        b"e=channel-bindings-dont-match",
+        expect!["the server refused the proof: channel-bindings-dont-match"],
+    );
+    check_first("e=unknown-user", expect!["the server refused the proof: unknown-user"]);
+}
+
+#[test]
+fn nothing_that_holds_a_secret_shows_it() {
+    let (first, _) = client_first(ChannelBinding::Unsupported);
+    let mut shown = format!("{first:?}");
+    let derivation = first.handle(SERVER_FIRST.as_bytes()).unwrap();
+    shown += &format!("{derivation:?}");
+    let (last, proof) = derivation.finish();
+    shown += &format!("{last:?}{proof:?}");
+    let remembered = last.handle(SERVER_FINAL.as_bytes()).unwrap();
+    shown += &format!("{remembered:?}{:?}", Secret::new("pencil"));
+    for secret in ["pencil", "dHzbZapW", "6rriTRBi"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
