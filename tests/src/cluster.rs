@@ -21,6 +21,9 @@ pub const SUPERUSER: &str = "postgres";
 /// The password of every role. It needs percent-encoding in a URL, so that forgetting it shows.
 pub const PASSWORD: &str = "tusk @17/ivory";
 
+/// What a server says that is started while backends of its predecessor are still there.
+const STILL_IN_USE: &str = "pre-existing shared memory block";
+
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -91,11 +94,9 @@ impl Cluster {
         identity.give(&directory)?;
 
         let arguments = ["-D".to_owned(), data.display().to_string()];
-        let mut supervisor =
-            Supervisor::new(&directory, &binaries.program("postgres"), &arguments, identity)?;
-        supervisor.start()?;
-        let cluster = Self { supervisor, directory, port, version: binaries.version().to_owned() };
-        cluster.wait_until_ready()?;
+        let supervisor = Supervisor::new(&directory, &binaries.program("postgres"), &arguments, identity)?;
+        let mut cluster = Self { supervisor, directory, port, version: binaries.version().to_owned() };
+        cluster.restart()?;
         Ok(cluster)
     }
 
@@ -114,8 +115,18 @@ impl Cluster {
     ///
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<()> {
-        self.supervisor.start()?;
-        self.wait_until_ready()
+        let begun = Instant::now();
+        loop {
+            let log_before = self.log().len();
+            let pid = self.supervisor.start()?;
+            match self.wait_until_ready(pid, log_before) {
+                // The backends of a postmaster that was killed take a moment to notice.
+                Err(error) if begun.elapsed() < START_TIMEOUT && error.to_string().contains(STILL_IN_USE) => {
+                    self.supervisor.stop(StopMode::Kill)?;
+                }
+                ready => return ready,
+            }
+        }
     }
 
     /// The TCP port, on 127.0.0.1.
@@ -168,21 +179,29 @@ impl Cluster {
         Config::new(host, role).port(self.port).password(PASSWORD).dbname("postgres")
     }
 
-    /// A server writes its state into its pid file, whose eighth line says `ready` when it takes connections.
-    fn wait_until_ready(&self) -> Result<()> {
+    /// A server writes its state into its pid file, whose first line is the postmaster's process id (a predecessor that was
+    /// killed leaves its own), and whose eighth says `ready` when it takes connections.
+    fn wait_until_ready(&self, pid: i32, log_before: usize) -> Result<()> {
         let begun = Instant::now();
         let file = self.directory.join("data/postmaster.pid");
+        let is_ours = |line: &str| line.trim().parse() == Ok(pid);
+        let mut log = String::new();
         while begun.elapsed() < START_TIMEOUT {
             let state = fs::read_to_string(&file).unwrap_or_default();
-            if state.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
-                return Ok(());
-            }
-            if self.log().contains("FATAL:") && !file.exists() {
-                break;
+            let mut lines = state.lines();
+            if lines.next().is_some_and(is_ours) {
+                if lines.nth(6).is_some_and(|line| line.trim() == "ready") {
+                    return Ok(());
+                }
+            } else {
+                log = self.log().split_off(log_before);
+                if log.contains("FATAL:") {
+                    break;
+                }
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        bail!("the server did not start; its log says:\n{}", self.log())
+        bail!("the server did not start; its log says:\n{log}")
     }
 }
 
@@ -223,7 +242,7 @@ fn reachable(binaries: ServerBinaries, identity: &Identity) -> Result<ServerBina
 }
 
 /// What is not plain in a URL, encoded.
-pub(crate) fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() {
             encoded.push(char::from(byte));

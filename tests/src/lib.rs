@@ -18,7 +18,7 @@ mod supervisor;
 mod template;
 
 pub use binaries::ServerBinaries;
-pub use cluster::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, StopMode};
+pub use cluster::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, StopMode, percent_encoded};
 pub use deadline::{deadline, still_usable};
 pub use one_byte::{OneByte, Points};
 pub use provision::provision;

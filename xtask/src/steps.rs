@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use xshell::Shell;
 
@@ -40,7 +40,8 @@ pub(crate) fn run_all(steps: &[(&str, &dyn Fn() -> Result<()>)]) -> Result<()> {
         println!("{:>8.1} s  {}  {name}", time.as_secs_f64(), if *passed { "ok    " } else { "FAILED" });
     }
     let failed = summary.iter().filter(|(_, _, passed)| !passed).count();
-    if failed > 0 { bail!("{failed} of {} steps failed", summary.len()) } else { Ok(()) }
+    ensure!(failed == 0, "{failed} of {} steps failed", summary.len());
+    Ok(())
 }
 
 /// Whether a program can be run.

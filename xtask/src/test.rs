@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     shell.set_var("CORNAC_TEST_URL", url);
     let filter = arguments.filter.as_deref();
     if has_program("cargo-nextest") {
-        cmd!(shell, "cargo nextest run --workspace --no-tests=pass {filter...}").run()?;
+        cmd!(shell, "cargo nextest run --workspace --no-fail-fast --no-tests=pass {filter...}").run()?;
     } else {
         cmd!(shell, "cargo test --workspace --lib --bins --tests -- {filter...}").run()?;
     }

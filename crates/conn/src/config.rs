@@ -95,6 +95,12 @@ pub enum ConfigError {
     /// No role to connect as.
     #[error("no user is named in the connection URL")]
     MissingUser,
+    /// A value with a NUL inside, which no server could ever see.
+    #[error("connection option {key} contains a NUL")]
+    InteriorNul {
+        /// The key.
+        key: &'static str,
+    },
     /// More than one host, which is not supported yet.
     #[error("several hosts in one connection URL are not supported yet")]
     SeveralHosts,
@@ -198,6 +204,23 @@ impl Config {
     /// Whether the transport hides a password, or the caller said that it need not.
     pub(crate) fn permits_cleartext(&self) -> bool {
         self.cleartext_password || matches!(self.host, Host::Unix(_))
+    }
+
+    /// Refuses what could not be sent, before anything is.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let text = |value: &Option<String>| value.as_ref().is_some_and(|value| value.contains('\0'));
+        let password = self.password.as_ref().is_some_and(|password| password.expose().contains(&0));
+        let with_nul = [
+            ("user", self.user.contains('\0')),
+            ("password", password),
+            ("dbname", text(&self.dbname)),
+            ("application_name", text(&self.application_name)),
+            ("options", text(&self.options)),
+        ];
+        match with_nul.iter().find(|(_, has_nul)| *has_nul) {
+            Some((key, _)) => Err(ConfigError::InteriorNul { key }),
+            None => Ok(()),
+        }
     }
 
     /// What stands in the startup packet behind the user.
@@ -350,7 +373,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    fn check(url: &str, expected: Expect) {
+    fn check(url: &str, expected: &Expect) {
         let shown = match url.parse::<Config>() {
             Ok(config) => format!(
                 "{} {} {} {} {:?}",
@@ -358,7 +381,7 @@ mod tests {
                 config.port,
                 config.user,
                 config.dbname_ref(),
-                config.password.map(|p| String::from_utf8_lossy(p.expose()).into_owned())
+                config.password.as_ref().map(|p| String::from_utf8_lossy(p.expose()).into_owned())
             ),
             Err(error) => error.to_string(),
         };
@@ -367,34 +390,34 @@ mod tests {
 
     #[test]
     fn urls_mean_what_libpq_makes_of_them() {
-        check("postgres://app@db.example/shop", expect!["db.example 5432 app shop None"]);
-        check("postgresql://app:p%40ss:w@[::1]:5433/a%2Fb", expect![[r#"::1 5433 app a/b Some("p@ss:w")"#]]);
-        check("postgres://app@%2Frun%2Fpg/shop", expect!["/run/pg 5432 app shop None"]);
-        check("postgres://app@/shop?host=/run/pg&port=6000", expect!["/run/pg 6000 app shop None"]);
-        check("postgres://app@", expect!["localhost 5432 app app None"]);
+        check("postgres://app@db.example/shop", &expect!["db.example 5432 app shop None"]);
+        check("postgresql://app:p%40ss:w@[::1]:5433/a%2Fb", &expect![[r#"::1 5433 app a/b Some("p@ss:w")"#]]);
+        check("postgres://app@%2Frun%2Fpg/shop", &expect!["/run/pg 5432 app shop None"]);
+        check("postgres://app@/shop?host=/run/pg&port=6000", &expect!["/run/pg 6000 app shop None"]);
+        check("postgres://app@", &expect!["localhost 5432 app app None"]);
     }
 
     #[test]
     fn what_is_wrong_is_named_and_no_password_is_shown() {
-        check("mysql://app@db", expect!["a connection URL begins with postgres:// or postgresql://"]);
+        check("mysql://app@db", &expect!["a connection URL begins with postgres:// or postgresql://"]);
         check(
             "postgres://app:%zz@db",
-            expect!["invalid percent-encoding in the password of the connection URL"],
+            &expect!["invalid percent-encoding in the password of the connection URL"],
         );
-        check("postgres://db", expect!["no user is named in the connection URL"]);
-        check("postgres://app@db?colour=red", expect![[r#"unknown connection option "colour""#]]);
-        check("postgres://app@db?port", expect![[r#"connection option "port" has no value"#]]);
+        check("postgres://db", &expect!["no user is named in the connection URL"]);
+        check("postgres://app@db?colour=red", &expect![[r#"unknown connection option "colour""#]]);
+        check("postgres://app@db?port", &expect![[r#"connection option "port" has no value"#]]);
         check(
             "postgres://app@db:0",
-            expect![[r#"connection option port cannot be "0": it is a number from 1 to 65535"#]],
+            &expect![[r#"connection option port cannot be "0": it is a number from 1 to 65535"#]],
         );
         check(
             "postgres://app@a,b/shop",
-            expect!["several hosts in one connection URL are not supported yet"],
+            &expect!["several hosts in one connection URL are not supported yet"],
         );
         check(
             "postgres://app@db?client_encoding=LATIN1",
-            expect![[r#"connection option client_encoding cannot be "LATIN1": only UTF8 is spoken here"#]],
+            &expect![[r#"connection option client_encoding cannot be "LATIN1": only UTF8 is spoken here"#]],
         );
     }
 }

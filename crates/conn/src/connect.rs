@@ -122,6 +122,7 @@ impl Connection {
     ///
     /// When dropped, the socket is closed, and a key derivation in progress ends within about a millisecond.
     pub async fn connect(config: &Config) -> Result<Self> {
+        config.check()?;
         let mut stage = "before the socket was open";
         let mut attempts = Vec::new();
         let connecting = connect_to_each(config, &mut stage, &mut attempts);
@@ -154,6 +155,7 @@ impl Connection {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        config.check()?;
         let mut stage = "";
         let stream = Stream::Custom { transport: Box::new(transport), unflushed: false };
         let connecting = authenticate(stream, config, &mut stage);

@@ -6,7 +6,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use cornac_proto::handshake::{CancelKey, Established};
-use cornac_proto::message::{Backend, BackendTag, ProtocolVersion, ServerMessage, TransactionStatus};
+use cornac_proto::message::{
+    Backend, BackendTag, DataRow, ProtocolVersion, ServerMessage, TransactionStatus,
+};
 use cornac_proto::session::{CloseReason, Closed, Session};
 use tokio::time::timeout;
 
@@ -158,7 +160,7 @@ impl Connection {
                 self.refuse_copy_in()?;
             }
             self.wait_for_message().await.map_err(Error::already_closed)?;
-            self.session.poll_message().map_err(Error::already_closed)?;
+            self.poll_message().map_err(Error::already_closed)?;
         }
         Ok(())
     }
@@ -187,9 +189,21 @@ impl Connection {
         }
     }
 
+    /// The message that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
+    pub(crate) fn poll_message(&mut self) -> Result<Option<Backend<'_>>, Closed> {
+        let Self { session, stream, .. } = self;
+        session.poll_message().inspect_err(|_| *stream = Stream::Closed)
+    }
+
+    /// The row that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
+    pub(crate) fn poll_row(&mut self, columns: usize) -> Result<Option<DataRow<'_>>, Closed> {
+        let Self { session, stream, .. } = self;
+        session.poll_row(columns).inspect_err(|_| *stream = Stream::Closed)
+    }
+
     fn put_aside(&mut self) -> Result<(), Closed> {
-        let Self { session, mailboxes, .. } = self;
-        match session.poll_message()? {
+        let Self { session, stream, mailboxes, .. } = self;
+        match session.poll_message().inspect_err(|_| *stream = Stream::Closed)? {
             Some(Backend::NoticeResponse(notice)) => {
                 let notice = ServerMessage::from(notice);
                 tracing::debug!(target: "cornac::notice", "{notice}");

@@ -245,7 +245,7 @@ impl fmt::Display for Error {
             ErrorKind::Value(error) => write!(f, "{error}")?,
             ErrorKind::NoRows => f.write_str("the statement returned no row, and one was asked for")?,
             ErrorKind::TooManyRows => {
-                f.write_str("the statement returned more than one row, and one was asked for")?
+                f.write_str("the statement returned more than one row, and one was asked for")?;
             }
             ErrorKind::Usage(what) => f.write_str(what)?,
             ErrorKind::Io(error) => write!(f, "the connection could not be closed in order: {error}")?,

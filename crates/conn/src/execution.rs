@@ -84,7 +84,7 @@ impl<'c> Rows<'c> {
         }
         let Self { flight, columns, statement, .. } = self;
         let progress = flight.progress();
-        match flight.session.poll_row(columns.len()) {
+        match flight.poll_row(columns.len()) {
             Ok(row) => Ok(row.map(|row| RowRef::new(columns, row.values_bytes()))),
             Err(closed) => Err(Error::lost(closed, progress).with_statement(statement)),
         }
@@ -200,7 +200,7 @@ impl<'c> Rows<'c> {
         let Outcome::Pending { refused, rows_affected } = outcome else { return Ok(()) };
         let lost = |closed| Error::lost(closed, progress).with_statement(statement);
         let mut misplaced_copy_in = false;
-        match flight.session.poll_message().map_err(lost)? {
+        match flight.poll_message().map_err(lost)? {
             Some(Backend::CommandComplete(complete)) => *rows_affected = complete.rows().unwrap_or(0),
             Some(Backend::ErrorResponse(error)) if refused.is_none() => {
                 *refused = Some(Error::server_refused(error.into()).with_statement(statement));

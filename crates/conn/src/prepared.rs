@@ -180,10 +180,10 @@ async fn read_description(mut flight: Flight<'_>) -> Result<Description> {
         let tag = flight.wait_for_message().await;
         let progress = flight.progress();
         let tag = tag.map_err(|closed| Error::lost(closed, progress))?;
-        match flight.session.poll_message().map_err(|closed| Error::lost(closed, progress))? {
+        match flight.poll_message().map_err(|closed| Error::lost(closed, progress))? {
             Some(Backend::ParameterDescription(description)) => parameters = parameter_types(description),
             Some(Backend::RowDescription(description)) => {
-                columns = described_columns(description, |ty, _| ty.binary_format())
+                columns = described_columns(description, |ty, _| ty.binary_format());
             }
             Some(Backend::ErrorResponse(error)) => {
                 refused = refused.or(Some(Error::server_refused(error.into())));

@@ -62,13 +62,13 @@ async fn read_results(mut flight: Flight<'_>) -> Result<Vec<SimpleResult>> {
         let lost = |closed| Error::lost(closed, progress);
         if tag.map_err(lost)? == BackendTag::DataRow {
             let columns = current.columns.get_or_insert_default();
-            if let Some(row) = flight.session.poll_row(columns.len()).map_err(lost)? {
+            if let Some(row) = flight.poll_row(columns.len()).map_err(lost)? {
                 current.rows.push(Row::new(columns, row.values_bytes()));
             }
             continue;
         }
         let mut misplaced_copy_in = false;
-        match flight.session.poll_message().map_err(lost)? {
+        match flight.poll_message().map_err(lost)? {
             Some(Backend::RowDescription(description)) => {
                 current.columns = Some(described_columns(description, format_sent).into_iter().collect());
             }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use crate::error::Violation;
-use crate::frame::{Frame, Framing, Limits, Phase, frame};
+use crate::frame::{Frame, Framing, HEADER_LEN, Limits, Phase, frame};
 use crate::message::{Backend, BackendTag, ServerMessage};
 
 /// What a buffer keeps of its memory when it has run empty, in bytes. A value larger than that gives the
@@ -119,8 +119,10 @@ impl ReceiveBuffer {
             else {
                 return None;
             };
+            // Behind its last words a server says nothing: an error inside of a value is no such thing.
+            let is_last = candidate.len() == HEADER_LEN.saturating_add(frame.body.len());
             let Ok(Backend::ErrorResponse(error)) = Backend::decode(frame) else { return None };
-            error.severity().ends_session().then(|| error.into())
+            (is_last && error.severity().ends_session()).then(|| error.into())
         })
     }
 
@@ -153,7 +155,7 @@ impl ReceiveBuffer {
         let untaken = bytes.get(*taken..).unwrap_or_default();
         match frame(untaken, limits, phase)? {
             Framing::Complete(frame) => {
-                *taken = taken.saturating_add(crate::frame::HEADER_LEN).saturating_add(frame.body.len());
+                *taken = taken.saturating_add(HEADER_LEN).saturating_add(frame.body.len());
                 Ok(Some(frame))
             }
             Framing::Incomplete { len, .. } => {

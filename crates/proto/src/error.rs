@@ -117,7 +117,7 @@ pub enum Violation {
         limit: u32,
     },
     /// A well-formed message that nothing asked for.
-    #[error("protocol violation: {came} came while {awaited} was awaited")]
+    #[error("protocol violation: {came} came while {awaited}")]
     Unexpected {
         /// The message that came.
         came: BackendTag,
@@ -125,7 +125,7 @@ pub enum Violation {
         awaited: Awaited,
     },
     /// A well-formed authentication message at the wrong moment.
-    #[error("protocol violation: {came} came while {awaited} was awaited")]
+    #[error("protocol violation: {came} came while {awaited}")]
     UnexpectedAuthentication {
         /// The message's name in PostgreSQL's manual.
         came: &'static str,
@@ -171,9 +171,9 @@ pub struct Awaited {
 impl fmt::Display for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.requests {
-            0 => f.write_str(self.replies),
-            1 => write!(f, "{} (1 request unanswered)", self.replies),
-            requests => write!(f, "{} ({requests} requests unanswered)", self.replies),
+            0 => write!(f, "{} was awaited", self.replies),
+            1 => write!(f, "{} was awaited (1 request unanswered)", self.replies),
+            requests => write!(f, "{} was awaited ({requests} requests unanswered)", self.replies),
         }
     }
 }

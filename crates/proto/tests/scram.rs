@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cornac_proto::auth::scram::{AwaitServerFinal, AwaitServerFirst, ClientFirst, ClientNonce};
-use cornac_proto::auth::{ChannelBinding, ScramLimits, Secret};
+use cornac_proto::auth::{ChannelBinding, ScramError, ScramLimits, Secret};
 use expect_test::{Expect, expect};
 
 /// The exchange of RFC 7677, section 3.
@@ -59,6 +59,26 @@ fn a_derivation_in_slices_gives_the_same_proof() {
     }
     assert_eq!(slices, 4095_u32.div_ceil(7));
     assert_eq!(derivation.finish().1.expose(), whole.as_bytes());
+
+    // One at a time; what is left of it when `finish` is called is done there; and nothing is done too often.
+    for steps in [0, 1, 4094, 4095, 5000] {
+        let (state, _) = client_first(ChannelBinding::Unsupported);
+        let mut derivation = state.handle(SERVER_FIRST.as_bytes()).unwrap();
+        for step in 1..=steps {
+            assert_eq!(derivation.step(1), step >= 4095, "{step}");
+        }
+        assert_eq!(derivation.finish().1.expose(), whole.as_bytes(), "{steps}");
+    }
+}
+
+#[test]
+fn a_derivation_can_be_done_in_another_thread() {
+    let (_, whole) = client_final();
+    let (state, _) = client_first(ChannelBinding::Unsupported);
+    let derivation = state.handle(SERVER_FIRST.as_bytes()).unwrap();
+    let (state, proof) = std::thread::spawn(|| derivation.finish()).join().unwrap();
+    assert_eq!(proof.expose(), whole.as_bytes());
+    state.handle(SERVER_FINAL.as_bytes()).unwrap();
 }
 
 #[test]
@@ -87,10 +107,18 @@ fn a_user_name_is_escaped() {
         ScramLimits::default(),
     );
     assert_eq!(first.into_parts().1, b"n,,n=a=2Cb=3Dc,r=abc");
-    assert_eq!(ClientNonce::from_printable("a,b"), None);
-    assert_eq!(ClientNonce::from_printable(""), None);
 }
 
+#[test]
+fn a_nonce_is_printable() {
+    for wrong in ["", "a,b", "a b", "a\nb", "é"] {
+        assert_eq!(ClientNonce::from_printable(wrong), None, "{wrong:?}");
+    }
+    let random = ClientNonce::from_random(&[0xfb; 18]);
+    assert_eq!(Some(random), ClientNonce::from_printable("+/v7+/v7+/v7+/v7+/v7+/v7"));
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`expect!` is written in place")]
 fn check_first(server_first: &str, expected: Expect) {
     let begun = Instant::now();
     let (state, _) = client_first(ChannelBinding::Unsupported);
@@ -102,6 +130,7 @@ fn check_first(server_first: &str, expected: Expect) {
     assert!(begun.elapsed() < Duration::from_secs(1), "judging a message takes no time");
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`expect!` is written in place")]
 fn check_final(server_final: &[u8], expected: Expect) {
     let shown = match client_final().0.handle(server_final) {
         Ok(_) => "accepted".to_owned(),
@@ -121,6 +150,18 @@ fn entry_09_wrong_nonces_and_signatures_are_told_apart() {
         expect!["the server added nothing to the client's nonce"],
     );
     check_first("r=,s=W22Z,i=4096", expect!["the server's nonce is empty"]);
+    for nonce in ["rOprNGfwEbeRWgbNEkq", "ROprNGfwEbeRWgbNEkqOmore", "morerOprNGfwEbeRWgbNEkqO"] {
+        check_first(
+            &format!("r={nonce},s=W22Z,i=4096"),
+            expect!["the server's nonce does not begin with the client's: the answer is not to this request"],
+        );
+    }
+    for added in [" ", "é", "a b"] {
+        check_first(
+            &format!("r={CLIENT_NONCE}{added},s=W22Z,i=4096"),
+            expect!["the server's nonce has characters that are not printable ASCII"],
+        );
+    }
     check_final(
         b"v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
         expect![
@@ -156,7 +197,9 @@ fn entry_10_iterations_and_salt_are_bounded_before_any_work() {
     );
     iterations(
         "99999999999999999999999",
-        expect!["the server asks for 18446744073709551615 iterations, and at most 100000 are accepted"],
+        expect![
+            "the server asks for 18446744073709551615 or more iterations, and at most 100000 are accepted"
+        ],
     );
     iterations("abc", expect![[r#"the iteration count "abc" is not a number"#]]);
     iterations("+1", expect![[r#"the iteration count "+1" is not a number"#]]);
@@ -170,6 +213,9 @@ fn entry_10_iterations_and_salt_are_bounded_before_any_work() {
     check_first(&with("W22", "4096"), expect!["the salt is not base64"]);
     check_first(&with("W2 2Z", "4096"), expect!["the salt is not base64"]);
     check_first(&with("====", "4096"), expect!["the salt is not base64"]);
+    // Bits that no byte has, which another encoder would have left at zero.
+    check_first(&with("W21=", "4096"), expect!["the salt is not base64"]);
+    check_first(&with("W2_-", "4096"), expect!["the salt is not base64"]);
 }
 
 #[test]
@@ -195,7 +241,7 @@ fn entry_11_attributes_stand_in_their_order_once() {
     );
     check_first(
         "r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096,i=1",
-        expect![[r#"the server's message has "i=1" at its end where attribute i belongs"#]],
+        expect![[r#"the server's message goes on with "i=1" after its last attribute"#]],
     );
     check_first(
         "m=ext,r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096",
@@ -208,39 +254,83 @@ fn entry_11_attributes_stand_in_their_order_once() {
     check_first("r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096,x=optional", expect!["accepted"]);
     check_first(
         "r=rOprNGfwEbeRWgbNEkqOmore,s=W22Z,i=4096,",
-        expect![[r#"the server's message has "" at its end where attribute i belongs"#]],
+        expect![[r#"the server's message goes on with "" after its last attribute"#]],
     );
     check_first("", expect![[r#"the server's message has "" where attribute r belongs"#]]);
-    check_first("r=a\0b", expect!["the server's message is not text"]);
+    for garbage in ["r=a\0b", "r=a\x7fb", "e=\u{9b}2J", "\n"] {
+        check_first(garbage, expect!["the server's message is not text"]);
+    }
+    check_first("r", expect![[r#"the server's message has "r" where attribute r belongs"#]]);
+    check_first("R=a", expect![[r#"the server's message has "R=a" where attribute r belongs"#]]);
+    for junk in ["x", "1=a", "=", "é=a"] {
+        let (state, _) = client_first(ChannelBinding::Unsupported);
+        let server_first = format!("r={CLIENT_NONCE}more,s=W22Z,i=4096,{junk}");
+        let refused = state.handle(server_first.as_bytes()).unwrap_err();
+        assert_eq!(refused, ScramError::Trailing(junk.to_owned()));
+    }
     check_first(
         &"r".repeat(9000),
         expect!["the server's message is 9000 bytes long, and at most 8192 are accepted"],
     );
     check_final(b"\xff", expect!["the server's message is not text"]);
+    check_final(b"", expect![[r#"the server's message has "" where attribute v belongs"#]]);
+    check_final(b"x=a", expect![[r#"the server's message has "x=a" where attribute v belongs"#]]);
+    check_final(
+        format!("{SERVER_FINAL},{SERVER_FINAL}").as_bytes(),
+        expect![[
+            r#"the server's message goes on with "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=" after its last attribute"#
+        ]],
+    );
+    check_final(format!("{SERVER_FINAL},x=optional").as_bytes(), expect!["accepted"]);
     check_final(b"m=ext", expect!["the server asks for a mandatory extension, and none is known"]);
 }
 
 #[test]
 fn entry_12_the_servers_reason_is_shown() {
-    check_final(b"e=invalid-proof", expect!["the server refused the proof: invalid-proof"]);
-    check_final(
-        b"e=channel-bindings-dont-match",
-        expect!["the server refused the proof: channel-bindings-dont-match"],
-    );
+    // All reasons of RFC 5802, section 7, and one that is not there.
+    for reason in [
+        "invalid-encoding",
+        "extensions-not-supported",
+        "invalid-proof",
+        "channel-bindings-dont-match",
+        "server-does-support-channel-binding",
+        "channel-binding-not-supported",
+        "unsupported-channel-binding-type",
+        "unknown-user",
+        "invalid-username-encoding",
+        "no-resources",
+        "other-error",
+        "the moon is full",
+    ] {
+        let refused = client_final().0.handle(format!("e={reason}").as_bytes()).unwrap_err();
+        assert_eq!(refused, ScramError::Refused(reason.to_owned()));
+        assert_eq!(refused.to_string(), format!("the server refused the proof: {reason}"));
+    }
+    // What a stranger says is not shown at any length.
+    let endless = client_final().0.handle(format!("e={}", "x".repeat(8000)).as_bytes()).unwrap_err();
+    assert_eq!(endless, ScramError::Refused("x".repeat(64)));
     check_first("e=unknown-user", expect!["the server refused the proof: unknown-user"]);
 }
 
 #[test]
 fn nothing_that_holds_a_secret_shows_it() {
-    let (first, _) = client_first(ChannelBinding::Unsupported);
-    let mut shown = format!("{first:?}");
+    let nonce = ClientNonce::from_printable(CLIENT_NONCE).unwrap();
+    let password = Secret::new("pencil");
+    let begun =
+        ClientFirst::new("user", password, nonce, ChannelBinding::Unsupported, ScramLimits::default());
+    let mut shown = vec![format!("{begun:?}")];
+    let (first, _) = begun.into_parts();
+    shown.push(format!("{first:?}"));
     let derivation = first.handle(SERVER_FIRST.as_bytes()).unwrap();
-    shown += &format!("{derivation:?}");
+    shown.push(format!("{derivation:?}"));
     let (last, proof) = derivation.finish();
-    shown += &format!("{last:?}{proof:?}");
+    shown.push(format!("{last:?} {proof:?}"));
     let remembered = last.handle(SERVER_FINAL.as_bytes()).unwrap();
-    shown += &format!("{remembered:?}{:?}", Secret::new("pencil"));
-    for secret in ["pencil", "dHzbZapW", "6rriTRBi"] {
+    shown.push(format!("{remembered:?} {:?}", Secret::new("pencil")));
+    let shown = shown.join("\n");
+    assert_eq!(shown.matches("***").count(), 6, "{shown}");
+    // As text, as base64 and as a list of bytes.
+    for secret in ["pencil", "112, 101, 110", "dHzbZapW", "116, 124, 219", "6rriTRBi", "234, 186, 226"] {
         assert!(!shown.contains(secret), "{shown}");
     }
 }

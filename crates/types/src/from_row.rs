@@ -104,7 +104,7 @@ mod tests {
             .collect()
     }
 
-    fn check<T: for<'r> FromRow<'r> + std::fmt::Debug>(values: &[u8], expected: Expect) {
+    fn check<T: for<'r> FromRow<'r> + std::fmt::Debug>(values: &[u8], expected: &Expect) {
         let columns = columns();
         let shown = match T::plan(&columns) {
             Err(error) => error.to_string(),
@@ -119,25 +119,25 @@ mod tests {
     #[test]
     fn what_does_not_fit_names_column_and_types() {
         let row = b"\0\0\0\x04\0\0\0\x07\0\0\0\x04tusk";
-        check::<(i64, String)>(row, expect![[r#"(7, "tusk")"#]]);
-        check::<(i32,)>(row, expect!["the result has 2 columns, and 1 were asked for"]);
-        check::<(String, String)>(row, expect![[r#"column 1 "id" is int4, which String cannot hold"#]]);
+        check::<(i64, String)>(row, &expect![[r#"(7, "tusk")"#]]);
+        check::<(i32,)>(row, &expect!["the result has 2 columns, and 1 were asked for"]);
+        check::<(String, String)>(row, &expect![[r#"column 1 "id" is int4, which String cannot hold"#]]);
         check::<(i32, Option<i64>)>(
             row,
-            expect![[r#"column 2 "name" is text, which Option<i64> cannot hold"#]],
+            &expect![[r#"column 2 "name" is text, which Option<i64> cannot hold"#]],
         );
         check::<(i32, String)>(
             b"\0\0\0\x04\0\0\0\x07\xff\xff\xff\xff",
-            expect![[r#"column 2 "name" is NULL, which String cannot hold; ask for Option<String>"#]],
+            &expect![[r#"column 2 "name" is NULL, which String cannot hold; ask for Option<String>"#]],
         );
-        check::<(i32, Option<String>)>(b"\0\0\0\x04\0\0\0\x07\xff\xff\xff\xff", expect!["(7, None)"]);
+        check::<(i32, Option<String>)>(b"\0\0\0\x04\0\0\0\x07\xff\xff\xff\xff", &expect!["(7, None)"]);
         check::<(i32, String)>(
             b"\0\0\0\x03\0\0\x07\xff\xff\xff\xff",
-            expect![[r#"column 1 "id" (int4) could not be read as i32: it has 3 bytes"#]],
+            &expect![[r#"column 1 "id" (int4) could not be read as i32: it has 3 bytes"#]],
         );
         check::<(i32, String)>(
             b"\0\0\0\x04\0\0\0\x07\0\0\0\x09tusk",
-            expect![[
+            &expect![[
                 r#"column 2 "name" (text) could not be read as String: its length contradicts the bytes that are there"#
             ]],
         );

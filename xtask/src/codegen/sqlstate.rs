@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// One line of the table.
 struct Code<'a> {
-    code: &'a str,
+    digits: &'a str,
     constant: &'a str,
     name: &'a str,
     class: &'a str,
@@ -15,30 +15,39 @@ pub(crate) fn generate(tsv: &str) -> String {
     let codes: Vec<_> = tsv.lines().filter(|line| !line.starts_with('#')).filter_map(parse).collect();
     let mut out = String::from(HEADER);
     out.push_str("#[rustfmt::skip]\nimpl SqlState {\n");
-    for Code { code, constant, name, class } in &codes {
-        let name = if name.is_empty() { "another name for the same code" } else { name };
-        let _ = writeln!(out, "    /// `{code}`: {name} ({class}).");
-        let _ = writeln!(out, "    pub const {constant}: Self = Self(*b\"{code}\");");
+    for Code { digits, constant, name, class } in &codes {
+        let _ = match main_name(&codes, digits) {
+            Some(main) if name.is_empty() => {
+                writeln!(out, "    /// `{digits}`: another name for [`{main}`](Self::{main}).")
+            }
+            _ => writeln!(out, "    /// `{digits}`: {name} ({class})."),
+        };
+        let _ = writeln!(out, "    pub const {constant}: Self = Self(*b\"{digits}\");");
     }
     out.push_str("}\n\n");
 
     let mut named: Vec<_> = codes.iter().filter(|code| !code.name.is_empty()).collect();
-    named.sort_by_key(|code| code.code);
-    named.dedup_by_key(|code| code.code);
+    named.sort_by_key(|code| code.digits);
+    named.dedup_by_key(|code| code.digits);
     out.push_str("/// Every code that has a condition name, in the order of the codes.\n");
     let _ = writeln!(out, "#[rustfmt::skip]\npub(super) const NAMES: [([u8; 5], &str); {}] = [", named.len());
-    for Code { code, name, .. } in named {
-        let _ = writeln!(out, "    (*b\"{code}\", \"{name}\"),");
+    for Code { digits, name, .. } in named {
+        let _ = writeln!(out, "    (*b\"{digits}\", \"{name}\"),");
     }
     out.push_str("];\n");
     out
 }
 
+/// The constant that has the code's condition name. Codes have others besides, for PostgreSQL's own use.
+fn main_name<'a>(codes: &[Code<'a>], code: &str) -> Option<&'a str> {
+    codes.iter().find(|other| other.digits == code && !other.name.is_empty()).map(|main| main.constant)
+}
+
 fn parse(line: &str) -> Option<Code<'_>> {
     let mut fields = line.split('\t');
-    let code = fields.next()?;
+    let digits = fields.next()?;
     let _kind = fields.next()?;
-    Some(Code { code, constant: fields.next()?, name: fields.next()?, class: fields.next()? })
+    Some(Code { digits, constant: fields.next()?, name: fields.next()?, class: fields.next()? })
 }
 
 const HEADER: &str = "\

@@ -83,13 +83,13 @@ async fn most_restless(db: &Database, year: i32, count: i64) -> cornac::Result<(
         )
         .await?;
     println!("\nWhose clocks have changed most often since {year}?\n");
-    println!("  {:<24} {:>7}  {:<26} {}", "zone", "changes", "offsets", "last");
-    for Restless { zone, changes, offsets, last } in &zones {
-        let offsets: Vec<String> =
-            offsets.iter().map(|minutes| format!("{:+03}:{:02}", minutes / 60, minutes.abs() % 60)).collect();
+    println!("  {:<24} {:>7}  {:<26} last", "zone", "changes", "offsets");
+    let shown = zones.len();
+    for Restless { zone, changes, offsets, last } in zones {
+        let offsets: Vec<String> = offsets.into_iter().map(hours_and_minutes).collect();
         println!("  {zone:<24} {changes:>7}  {:<26} {last}", offsets.join(" "));
     }
-    println!("\n  {} rows in {:.1?}", zones.len(), begun.elapsed());
+    println!("\n  {shown} rows in {:.1?}", begun.elapsed());
     Ok(())
 }
 
@@ -138,4 +138,9 @@ async fn a_mistake(db: &Database) {
             error.is_closed()
         );
     }
+}
+
+fn hours_and_minutes(minutes: i32) -> String {
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }

@@ -161,7 +161,9 @@ impl Handshake {
         let user = std::iter::once(("user", &*config.user));
         let parameters = config.parameters.iter().map(|(name, value)| (&**name, &**value));
         message::startup_message(send.tail(), config.version, user.chain(parameters))?;
-        let request = AwaitRequest { password: config.password, nonce, negotiated: false };
+        // No server lets anybody in with an empty password, and libpq takes it for none.
+        let password = config.password.filter(|password| !password.expose().is_empty());
+        let request = AwaitRequest { password, nonce, negotiated: false };
         Ok(Self {
             receive: ReceiveBuffer::default(),
             phase: Phase::Unauthenticated,

@@ -2,8 +2,8 @@
 //!
 //! What a client writes are functions ([`query`], [`bind`], [`sync`], ...) that append to a [`BytesMut`]
 //! and leave it untouched when they fail. What a server writes is decoded into [`Backend`], which borrows
-//! from the received bytes. With the feature `server` the other half is there too: [`Backend::encode`],
-//! [`Frontend::decode`] and [`Startup::decode`].
+//! from the received bytes. With the feature `server` the other half is there too: `Backend::encode`,
+//! `Frontend::decode` and `Startup::decode`.
 //!
 //! See [Message Formats](https://www.postgresql.org/docs/current/protocol-message-formats.html).
 //!

@@ -70,7 +70,7 @@ impl SqlState {
     pub const CARDINALITY_VIOLATION: Self = Self(*b"21000");
     /// `22000`: data_exception (Data Exception).
     pub const DATA_EXCEPTION: Self = Self(*b"22000");
-    /// `2202E`: another name for the same code (Data Exception).
+    /// `2202E`: another name for [`ARRAY_SUBSCRIPT_ERROR`](Self::ARRAY_SUBSCRIPT_ERROR).
     pub const ARRAY_ELEMENT_ERROR: Self = Self(*b"2202E");
     /// `2202E`: array_subscript_error (Data Exception).
     pub const ARRAY_SUBSCRIPT_ERROR: Self = Self(*b"2202E");
@@ -78,7 +78,7 @@ impl SqlState {
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self(*b"22021");
     /// `22008`: datetime_field_overflow (Data Exception).
     pub const DATETIME_FIELD_OVERFLOW: Self = Self(*b"22008");
-    /// `22008`: another name for the same code (Data Exception).
+    /// `22008`: another name for [`DATETIME_FIELD_OVERFLOW`](Self::DATETIME_FIELD_OVERFLOW).
     pub const DATETIME_VALUE_OUT_OF_RANGE: Self = Self(*b"22008");
     /// `22012`: division_by_zero (Data Exception).
     pub const DIVISION_BY_ZERO: Self = Self(*b"22012");
@@ -352,15 +352,15 @@ impl SqlState {
     pub const GENERATED_ALWAYS: Self = Self(*b"428C9");
     /// `42703`: undefined_column (Syntax Error or Access Rule Violation).
     pub const UNDEFINED_COLUMN: Self = Self(*b"42703");
-    /// `34000`: another name for the same code (Syntax Error or Access Rule Violation).
+    /// `34000`: another name for [`INVALID_CURSOR_NAME`](Self::INVALID_CURSOR_NAME).
     pub const UNDEFINED_CURSOR: Self = Self(*b"34000");
-    /// `3D000`: another name for the same code (Syntax Error or Access Rule Violation).
+    /// `3D000`: another name for [`INVALID_CATALOG_NAME`](Self::INVALID_CATALOG_NAME).
     pub const UNDEFINED_DATABASE: Self = Self(*b"3D000");
     /// `42883`: undefined_function (Syntax Error or Access Rule Violation).
     pub const UNDEFINED_FUNCTION: Self = Self(*b"42883");
-    /// `26000`: another name for the same code (Syntax Error or Access Rule Violation).
+    /// `26000`: another name for [`INVALID_SQL_STATEMENT_NAME`](Self::INVALID_SQL_STATEMENT_NAME).
     pub const UNDEFINED_PSTATEMENT: Self = Self(*b"26000");
-    /// `3F000`: another name for the same code (Syntax Error or Access Rule Violation).
+    /// `3F000`: another name for [`INVALID_SCHEMA_NAME`](Self::INVALID_SCHEMA_NAME).
     pub const UNDEFINED_SCHEMA: Self = Self(*b"3F000");
     /// `42P01`: undefined_table (Syntax Error or Access Rule Violation).
     pub const UNDEFINED_TABLE: Self = Self(*b"42P01");
@@ -466,6 +466,8 @@ impl SqlState {
     pub const DUPLICATE_FILE: Self = Self(*b"58P02");
     /// `58P03`: file_name_too_long (System Error (errors external to PostgreSQL itself)).
     pub const FILE_NAME_TOO_LONG: Self = Self(*b"58P03");
+    /// `72000`: snapshot_too_old (Snapshot Failure).
+    pub const SNAPSHOT_TOO_OLD: Self = Self(*b"72000");
     /// `F0000`: config_file_error (Configuration File Error).
     pub const CONFIG_FILE_ERROR: Self = Self(*b"F0000");
     /// `F0001`: lock_file_exists (Configuration File Error).
@@ -544,7 +546,7 @@ impl SqlState {
 
 /// Every code that has a condition name, in the order of the codes.
 #[rustfmt::skip]
-pub(super) const NAMES: [([u8; 5], &str); 262] = [
+pub(super) const NAMES: [([u8; 5], &str); 263] = [
     (*b"00000", "successful_completion"),
     (*b"01000", "warning"),
     (*b"01003", "null_value_eliminated_in_set_function"),
@@ -770,6 +772,7 @@ pub(super) const NAMES: [([u8; 5], &str); 262] = [
     (*b"58P01", "undefined_file"),
     (*b"58P02", "duplicate_file"),
     (*b"58P03", "file_name_too_long"),
+    (*b"72000", "snapshot_too_old"),
     (*b"F0000", "config_file_error"),
     (*b"F0001", "lock_file_exists"),
     (*b"HV000", "fdw_error"),

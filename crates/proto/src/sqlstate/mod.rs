@@ -24,9 +24,26 @@ pub struct SqlState([u8; 5]);
 impl SqlState {
     /// The code in these bytes, if they are five digits or upper-case letters of ASCII.
     pub fn parse(code: &[u8]) -> Option<Self> {
-        let code = <[u8; 5]>::try_from(code).ok()?;
-        let in_alphabet = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
-        code.iter().all(in_alphabet).then_some(Self(code))
+        Self::from_code(<[u8; 5]>::try_from(code).ok()?)
+    }
+
+    /// As [`parse`](Self::parse), for constants: the codes that a function of one's own raises.
+    ///
+    /// ```
+    /// use cornac_proto::SqlState;
+    ///
+    /// const OUT_OF_STOCK: SqlState = SqlState::from_code(*b"UX001").unwrap();
+    /// assert_eq!(OUT_OF_STOCK.name(), None);
+    /// ```
+    pub const fn from_code(code: [u8; 5]) -> Option<Self> {
+        let mut rest = code.as_slice();
+        while let [first, others @ ..] = rest {
+            if !first.is_ascii_digit() && !first.is_ascii_uppercase() {
+                return None;
+            }
+            rest = others;
+        }
+        Some(Self(code))
     }
 
     /// The five characters.
@@ -73,6 +90,11 @@ macro_rules! class_predicates {
                 }
             )*
         }
+
+        /// Each question, and the class that answers yes.
+        #[cfg(test)]
+        const PREDICATES: &[(&str, [u8; 2], fn(SqlState) -> bool)] =
+            &[$((stringify!($name), *$class, SqlState::$name),)*];
     };
 }
 
@@ -91,6 +113,20 @@ class_predicates! {
     is_triggered_action_exception: b"09",
     /// Class 0A: the server cannot do that.
     is_feature_not_supported: b"0A",
+    /// Class 0B: a transaction cannot begin here.
+    is_invalid_transaction_initiation: b"0B",
+    /// Class 0F: a locator.
+    is_locator_exception: b"0F",
+    /// Class 0L: this role cannot grant.
+    is_invalid_grantor: b"0L",
+    /// Class 0P: no such role, or not this one.
+    is_invalid_role_specification: b"0P",
+    /// Class 0Z: diagnostics that are not there.
+    is_diagnostics_exception: b"0Z",
+    /// Class 10: XQuery.
+    is_xquery_error: b"10",
+    /// Class 20: no branch of a CASE applies.
+    is_case_not_found: b"20",
     /// Class 21: more rows or columns than there may be.
     is_cardinality_violation: b"21",
     /// Class 22: a value.
@@ -103,10 +139,24 @@ class_predicates! {
     is_invalid_transaction_state: b"25",
     /// Class 26: no such prepared statement.
     is_invalid_sql_statement_name: b"26",
+    /// Class 27: a trigger changed what the statement was changing.
+    is_triggered_data_change_violation: b"27",
     /// Class 28: who is it?
     is_invalid_authorization_specification: b"28",
+    /// Class 2B: other privileges depend on this one.
+    is_dependent_privilege_descriptors_still_exist: b"2B",
+    /// Class 2D: a transaction cannot end here.
+    is_invalid_transaction_termination: b"2D",
+    /// Class 2F: a function in SQL.
+    is_sql_routine_exception: b"2F",
     /// Class 34: no such cursor.
     is_invalid_cursor_name: b"34",
+    /// Class 38: a function in another language.
+    is_external_routine_exception: b"38",
+    /// Class 39: the call of a function in another language, a trigger's included.
+    is_external_routine_invocation_exception: b"39",
+    /// Class 3B: no such savepoint.
+    is_savepoint_exception: b"3B",
     /// Class 3D: no such database.
     is_invalid_catalog_name: b"3D",
     /// Class 3F: no such schema.
@@ -127,6 +177,8 @@ class_predicates! {
     is_operator_intervention: b"57",
     /// Class 58: the server's operating system.
     is_system_error: b"58",
+    /// Class 72: rows that a snapshot needs are gone (PostgreSQL 16 and older).
+    is_snapshot_failure: b"72",
     /// Class F0: the server's configuration.
     is_config_file_error: b"F0",
     /// Class HV: a foreign data wrapper.
@@ -168,27 +220,74 @@ impl fmt::Debug for Class {
 mod tests {
     use super::*;
 
+    /// Code, constant and condition name of each line of the table.
+    fn table() -> impl Iterator<Item = (SqlState, &'static str, &'static str)> {
+        let lines = include_str!("../../errcodes.tsv").lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| {
+            let fields: Vec<_> = line.split('\t').collect();
+            (SqlState::parse(fields[0].as_bytes()).unwrap(), fields[2], fields[3])
+        })
+    }
+
     #[test]
     fn every_code_of_the_table_has_its_name() {
-        let table = include_str!("../../errcodes.tsv");
         let mut seen = 0;
-        for line in table.lines().filter(|line| !line.starts_with('#')) {
-            let fields: Vec<_> = line.split('\t').collect();
-            let state = SqlState::parse(fields[0].as_bytes()).unwrap();
-            assert_eq!(state.to_string(), fields[0]);
-            if !fields[3].is_empty() {
-                assert_eq!(state.name(), Some(fields[3]));
-            }
+        for (state, constant, name) in table() {
+            let main_name = state.name().unwrap_or_else(|| panic!("{constant} has no name"));
+            assert!(name.is_empty() || name == main_name, "{constant}: {main_name}");
             seen += 1;
         }
-        assert!(seen > 260, "{seen}");
+        assert_eq!(seen, 269);
+    }
+
+    #[test]
+    fn codes_that_older_and_newer_servers_have_are_known() {
+        for (code, name, state) in [
+            (b"72000", "snapshot_too_old", SqlState::SNAPSHOT_TOO_OLD),
+            (b"25P04", "transaction_timeout", SqlState::TRANSACTION_TIMEOUT),
+            (b"58P03", "file_name_too_long", SqlState::FILE_NAME_TOO_LONG),
+        ] {
+            assert_eq!((SqlState::parse(code), state.name()), (Some(state), Some(name)));
+        }
+    }
+
+    #[test]
+    fn conditions_of_one_name_are_told_apart() {
+        assert_eq!(SqlState::STRING_DATA_RIGHT_TRUNCATION.as_str(), "22001");
+        assert_eq!(SqlState::WARNING_STRING_DATA_RIGHT_TRUNCATION.as_str(), "01004");
+        assert_eq!(
+            SqlState::STRING_DATA_RIGHT_TRUNCATION.name(),
+            SqlState::WARNING_STRING_DATA_RIGHT_TRUNCATION.name()
+        );
+    }
+
+    #[test]
+    fn every_code_is_of_exactly_one_class() {
+        for (state, constant, _) in table() {
+            let of: Vec<_> = PREDICATES.iter().filter(|(_, _, is)| is(state)).collect();
+            assert_eq!(of.len(), 1, "{constant}: {of:?}");
+            assert_eq!(Class::new(of[0].1), state.class(), "{constant}: {}", of[0].0);
+        }
+        for (name, class, _) in PREDICATES {
+            assert!(table().any(|(state, ..)| state.class() == Class::new(*class)), "{name} is of no use");
+        }
     }
 
     #[test]
     fn an_unknown_code_survives_as_itself() {
         let state = SqlState::parse(b"ZZ999").unwrap();
         assert_eq!((state.name(), state.to_string().as_str()), (None, "ZZ999"));
-        assert_eq!(SqlState::parse(b"2350"), None);
-        assert_eq!(SqlState::parse(b"2350\xff"), None);
+        assert_eq!(
+            format!("{state:?} {:?}", SqlState::UNIQUE_VIOLATION),
+            "SqlState(ZZ999) SqlState(23505 unique_violation)"
+        );
+        assert!(PREDICATES.iter().all(|(_, _, is)| !is(state)));
+    }
+
+    #[test]
+    fn what_is_no_code_is_none() {
+        for bytes in [&b""[..], b"2350", b"235050", b"2350\xff", b"2350a", b"2350 ", b"2350\0"] {
+            assert_eq!(SqlState::parse(bytes), None, "{bytes:?}");
+        }
     }
 }

@@ -34,11 +34,11 @@ impl<'r, T: Decode<'r> + Element> Decode<'r> for Vec<T> {
 
     fn from_binary(ty: &Type, value: &'r [u8]) -> Result<Self, ValueError> {
         let Some(element) = ty.element() else { return Err(ValueError::malformed("it is no array")) };
-        let mut array = BinaryArray::new(value, &element)?;
+        let array = BinaryArray::new(value, &element)?;
         // Each element has a length of four bytes at least, which bounds what a lying header can make us allocate.
         let mut values = Self::with_capacity(array.count.min(array.rest.len() / 4));
-        while let Some(value) = array.next()? {
-            values.push(match value {
+        for value in array {
+            values.push(match value? {
                 Some(value) => T::from_binary(&element, value)?,
                 None => T::from_null()?,
             });
@@ -93,15 +93,19 @@ impl<'r> BinaryArray<'r> {
         };
         Ok(Self { count, rest })
     }
+}
 
-    fn next(&mut self) -> Result<Option<Option<&'r [u8]>>, ValueError> {
+impl<'r> Iterator for BinaryArray<'r> {
+    type Item = Result<Option<&'r [u8]>, ValueError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         match self.count.checked_sub(1) {
             Some(left) => {
                 self.count = left;
-                take_value(&mut self.rest).map(Some)
+                Some(take_value(&mut self.rest))
             }
-            None if self.rest.is_empty() => Ok(None),
-            None => Err(ValueError::malformed("bytes are left behind its last element")),
+            None if self.rest.is_empty() => None,
+            None => Some(Err(ValueError::malformed("bytes are left behind its last element"))),
         }
     }
 }

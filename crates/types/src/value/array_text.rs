@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
 
-    fn check(text: &str, expected: Expect) {
+    fn check(text: &str, expected: &Expect) {
         let shown = match elements(text) {
             Ok(elements) => format!("{elements:?}"),
             Err(error) => error.to_string(),
@@ -99,23 +99,23 @@ mod tests {
 
     #[test]
     fn quotes_escapes_and_nulls_are_read() {
-        check("{}", expect!["[]"]);
-        check("{1,2,NULL}", expect![[r#"[Some("1"), Some("2"), None]"#]]);
+        check("{}", &expect!["[]"]);
+        check("{1,2,NULL}", &expect![[r#"[Some("1"), Some("2"), None]"#]]);
         check(
             r#"{"NULL","a,b","c\"d\\e",""}"#,
-            expect![[r#"[Some("NULL"), Some("a,b"), Some("c\"d\\e"), Some("")]"#]],
+            &expect![[r#"[Some("NULL"), Some("a,b"), Some("c\"d\\e"), Some("")]"#]],
         );
-        check("[0:1]={a,b}", expect![[r#"[Some("a"), Some("b")]"#]]);
+        check("[0:1]={a,b}", &expect![[r#"[Some("a"), Some("b")]"#]]);
     }
 
     #[test]
     fn what_is_no_array_of_one_dimension_is_refused() {
-        check("", expect![[r#""" is not an array"#]]);
-        check("{{1},{2}}", expect![[r#""{{1},{2}}" is not an array of one dimension"#]]);
-        check("{1,}", expect![[r#""{1,}" is not an array of one dimension"#]]);
-        check(r#"{"a"#, expect![[r#""{\"a" is not an array"#]]);
-        check(r#"{"a}"#, expect![[r#""{\"a}" is not an array of one dimension"#]]);
-        check(r#"{"a"b}"#, expect![[r#""{\"a\"b}" is not an array"#]]);
-        check("[0:1]", expect![[r#""[0:1]" is not an array"#]]);
+        check("", &expect![[r#""" is not an array"#]]);
+        check("{{1},{2}}", &expect![[r#""{{1},{2}}" is not an array of one dimension"#]]);
+        check("{1,}", &expect![[r#""{1,}" is not an array of one dimension"#]]);
+        check(r#"{"a"#, &expect![[r#""{\"a" is not an array"#]]);
+        check(r#"{"a}"#, &expect![[r#""{\"a}" is not an array of one dimension"#]]);
+        check(r#"{"a"b}"#, &expect![[r#""{\"a\"b}" is not an array"#]]);
+        check("[0:1]", &expect![[r#""[0:1]" is not an array"#]]);
     }
 }

@@ -31,6 +31,9 @@ const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// 2000-01-01 in microseconds since 1970-01-01.
 const EPOCH_UNIX_MICROS: i64 = 946_684_800 * MICROS_PER_SECOND;
 
+/// The instants that PostgreSQL has: 4714-11-24 BC up to the end of the year 294276, UTC.
+const FINITE: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+
 impl Timestamptz {
     /// Later than every other instant.
     pub const INFINITY: Self = Self(i64::MAX);
@@ -174,7 +177,8 @@ fn parse_iso(text: &str) -> Option<Timestamptz> {
 
     let [year, month, day] = numbers(date.split('-'), 3)?;
     let year = if is_bc { 1 - year } else { year };
-    let in_calendar = (-4713..=294_276).contains(&year) && (1..=12).contains(&month);
+    // A year more on each side than instants have: the session's time zone may be ahead or behind.
+    let in_calendar = (-4714..=294_277).contains(&year) && (1..=12).contains(&month);
     if !in_calendar || civil_from_days(days_from_civil(year, month, day)) != (year, month, day) {
         return None;
     }
@@ -188,7 +192,8 @@ fn parse_iso(text: &str) -> Option<Timestamptz> {
     let east = seconds_of(offset.get(1..)?, 1)?;
     let east = if offset.starts_with('-') { -east } else { east };
     let micros_of_day = (seconds - east) * MICROS_PER_SECOND + micros;
-    Some(Timestamptz(days_from_civil(year, month, day) * MICROS_PER_DAY + micros_of_day))
+    let midnight = days_from_civil(year, month, day).checked_mul(MICROS_PER_DAY)?;
+    midnight.checked_add(micros_of_day).filter(|micros| FINITE.contains(micros)).map(Timestamptz)
 }
 
 /// The seconds in `HH[:MM[:SS]]`, of which `parts_min` parts must be there.
@@ -243,7 +248,9 @@ mod tests {
             ("2000-01-01 00:19:32+00:19:32", 0),
             ("2000-01-02 00:00:00.5+00", 86_400_500_000),
             ("4714-11-24 00:00:00+00 BC", -211_813_488_000_000_000),
+            ("4714-11-23 19:00:00-05 BC", -211_813_488_000_000_000),
             ("294276-12-31 23:59:59.999999+00", 9_223_371_331_199_999_999),
+            ("294277-01-01 05:44:59.999999+05:45", 9_223_371_331_199_999_999),
         ] {
             assert_eq!(parse(text), Ok(Timestamptz(micros)), "{text}");
         }
@@ -256,6 +263,9 @@ mod tests {
             "2000-01-01 00:00+00",
             "2000-01-01 00:00:00",
             "2000-01-01 00:00:00.1234567+00",
+            "4714-11-23 23:59:59+00 BC",
+            "294277-01-01 00:00:00+00",
+            "294277-12-31 00:00:00+00",
             "",
             "now",
         ] {
@@ -272,7 +282,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_again(micros in -211_813_488_000_000_000_i64..9_223_371_331_200_000_000) {
+        fn what_is_shown_is_read_again(micros in FINITE) {
             let instant = Timestamptz(micros);
             prop_assert_eq!(parse(&instant.to_string()), Ok(instant));
         }

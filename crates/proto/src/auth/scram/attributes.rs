@@ -15,10 +15,9 @@ impl<'a> Attributes<'a> {
         if message.len() > MESSAGE_LEN_MAX {
             return Err(ScramError::TooLong { len: message.len(), limit: MESSAGE_LEN_MAX });
         }
-        let printable = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
-        // Values may be UTF-8 (in `e=` and extensions), control characters may not be anywhere.
         let text = std::str::from_utf8(message).map_err(|_| ScramError::NotText)?;
-        if text.bytes().any(|byte| byte.is_ascii() && !printable(&byte)) {
+        // Values may be UTF-8 (in `e=` and extensions). Control characters would reach the terminal that shows the error.
+        if text.chars().any(char::is_control) {
             return Err(ScramError::NotText);
         }
         Ok(Self { rest: Some(text) })
@@ -57,8 +56,7 @@ impl<'a> Attributes<'a> {
                 return Err(ScramError::MandatoryExtension);
             }
             if !well_formed || letter.is_some_and(|letter| known.contains(letter)) {
-                let found = format!("{:?} at its end", shortened(extension));
-                return Err(ScramError::Attribute { expected: known.chars().last().unwrap_or('?'), found });
+                return Err(ScramError::Trailing(shortened(extension)));
             }
         }
         Ok(())
@@ -83,7 +81,7 @@ fn value_of(attribute: &str, name: char) -> Option<&str> {
     attribute.strip_prefix(name)?.strip_prefix('=')
 }
 
-/// What an error shows of something that a stranger sent.
+/// What an error shows of something that a stranger sent; every reason of RFC 5802 is shorter.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(32).collect()
+    text.chars().take(64).collect()
 }

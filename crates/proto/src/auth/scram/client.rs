@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::attributes::{Attributes, shortened};
 use super::key::{KEY_LEN, Pbkdf2, SaltedPassword};
@@ -16,17 +17,20 @@ use crate::auth::{ChannelBinding, Secret, saslprep};
 pub struct ClientNonce(String);
 
 impl ClientNonce {
-    /// A nonce out of random bytes; 18 of them are what libpq takes.
-    pub fn from_random(random: &[u8]) -> Self {
+    /// A nonce out of random bytes, as many as libpq takes. They must come from a generator fit for keys.
+    pub fn from_random(random: &[u8; 18]) -> Self {
         Self(BASE64.encode(random))
     }
 
     /// A nonce as it shall stand in the messages, for repeating an exchange; `None` if it cannot stand there.
     pub fn from_printable(nonce: &str) -> Option<Self> {
-        let printable =
-            !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
-        printable.then(|| Self(nonce.to_owned()))
+        (!nonce.is_empty() && is_printable(nonce)).then(|| Self(nonce.to_owned()))
     }
+}
+
+/// RFC 5802's `printable`: ASCII without blanks, control characters and commas.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 /// The client's first message.
@@ -97,15 +101,22 @@ impl AwaitServerFirst {
         let without_proof = format!("c={},r={nonce}", BASE64.encode(&self.bound));
         let server_first = String::from_utf8_lossy(server_first);
         let auth_message = format!("{},{server_first},{without_proof}", self.bare);
-        let pbkdf2 = Pbkdf2::new(&saslprep(self.password.expose()), &salt, iterations);
+        let pbkdf2 = Pbkdf2::new(saslprep(self.password.expose()).expose(), &salt, iterations);
         Ok(Derivation { pbkdf2, salt, iterations, auth_message, without_proof })
     }
 
     fn check_nonce(&self, nonce: &str) -> Result<(), ScramError> {
-        match nonce.strip_prefix(&self.nonce) {
-            _ if nonce.is_empty() => Err(ScramError::NonceEmpty),
+        if nonce.is_empty() {
+            return Err(ScramError::NonceEmpty);
+        }
+        if !is_printable(nonce) {
+            return Err(ScramError::NonceNotPrintable);
+        }
+        let (ours, theirs) = (self.nonce.as_bytes(), nonce.as_bytes());
+        match theirs.split_at_checked(ours.len()) {
             None => Err(ScramError::NonceMismatch),
-            Some("") => Err(ScramError::NonceNotExtended),
+            Some((begin, _)) if bool::from(begin.ct_ne(ours)) => Err(ScramError::NonceMismatch),
+            Some((_, [])) => Err(ScramError::NonceNotExtended),
             Some(_) => Ok(()),
         }
     }
@@ -176,7 +187,9 @@ fn prove(
     without_proof: &str,
 ) -> (AwaitServerFinal, Secret) {
     let proof = salted_password.client_proof(auth_message.as_bytes());
-    let message = format!("{without_proof},p={}", BASE64.encode(proof.as_slice()));
+    // Whoever sees a proof can try passwords against it, so no copy of it is left behind.
+    let proof = Zeroizing::new(BASE64.encode(proof.as_slice()));
+    let message = [without_proof.as_bytes(), b",p=", proof.as_bytes()].concat();
     let server_signature = salted_password.server_signature(auth_message.as_bytes());
     let expected = Secret::new(server_signature.to_vec());
     (AwaitServerFinal { salted_password, expected }, Secret::new(message))

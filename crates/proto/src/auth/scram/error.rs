@@ -1,5 +1,7 @@
 //! Why SCRAM failed.
 
+use std::fmt;
+
 use super::ScramLimits;
 
 /// What is wrong with a server's SCRAM message. Each of these ends the attempt.
@@ -14,7 +16,7 @@ pub enum ScramError {
         /// The limit.
         limit: usize,
     },
-    /// A message with bytes that are not ASCII text.
+    /// A message that is not UTF-8, or has control characters in it.
     #[error("the server's message is not text")]
     NotText,
     /// An attribute is not where it belongs, is there twice, or is missing.
@@ -25,6 +27,9 @@ pub enum ScramError {
         /// What stands there.
         found: String,
     },
+    /// After the last attribute comes something that is no extension, or one of the attributes again.
+    #[error("the server's message goes on with {0:?} after its last attribute")]
+    Trailing(String),
     /// The server asks for an extension (`m=`) that must not be ignored.
     #[error("the server asks for a mandatory extension, and none is known")]
     MandatoryExtension,
@@ -37,6 +42,9 @@ pub enum ScramError {
     /// The server's nonce is empty.
     #[error("the server's nonce is empty")]
     NonceEmpty,
+    /// The server's nonce has characters that cannot be in one.
+    #[error("the server's nonce has characters that are not printable ASCII")]
+    NonceNotPrintable,
     /// The salt is empty.
     #[error("the salt is empty")]
     SaltEmpty,
@@ -47,7 +55,7 @@ pub enum ScramError {
     #[error("the iteration count {0:?} is not a number")]
     IterationsNotANumber(String),
     /// Fewer iterations than the configuration accepts.
-    #[error("the server asks for {iterations} iterations, and at least {} are accepted", limits.iterations_min)]
+    #[error("the server asks for {iterations} iterations, and at least {} are accepted", limits.iterations_min.max(1))]
     TooFewIterations {
         /// What the server asks for.
         iterations: u64,
@@ -55,9 +63,9 @@ pub enum ScramError {
         limits: ScramLimits,
     },
     /// More iterations than the configuration accepts.
-    #[error("the server asks for {iterations} iterations, and at most {} are accepted", limits.iterations_max)]
+    #[error("the server asks for {} iterations, and at most {} are accepted", Asked(*iterations), limits.iterations_max)]
     TooManyIterations {
-        /// What the server asks for.
+        /// What the server asks for; `u64::MAX` if that, or even more.
         iterations: u64,
         /// What is accepted.
         limits: ScramLimits,
@@ -73,4 +81,16 @@ pub enum ScramError {
     /// The server refused the proof, in the words of RFC 5802.
     #[error("the server refused the proof: {0}")]
     Refused(String),
+}
+
+/// A count that may have been too long for its type.
+struct Asked(u64);
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            u64::MAX => write!(f, "{} or more", u64::MAX),
+            iterations => iterations.fmt(f),
+        }
+    }
 }

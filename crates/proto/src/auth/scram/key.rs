@@ -93,7 +93,7 @@ fn keyed(key: &[u8]) -> HmacSha256 {
     for (place, byte) in block.iter_mut().zip(short) {
         *place = *byte;
     }
-    HmacSha256::new(&(*block).into())
+    HmacSha256::new((&*block).into())
 }
 
 fn finish(keyed: &HmacSha256, parts: &[&[u8]]) -> Key {
@@ -110,4 +110,20 @@ fn xor(left: &Key, right: &Key) -> Key {
         *place ^= byte;
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    #[test]
+    fn what_a_hash_has_absorbed_is_wiped_with_it() {
+        // This compiles only with the feature `zeroize` of these crates. HMAC is made of the same parts as its hash.
+        const fn is_wiped<T: ZeroizeOnDrop>() {}
+        is_wiped::<Sha256>();
+        is_wiped::<md5::Md5>();
+        is_wiped::<Key>();
+    }
 }

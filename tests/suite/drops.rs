@@ -1,0 +1,195 @@
+//! Futures that are dropped at every byte, in both directions.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+use cornac_conn::{Client, Connection, Result};
+use cornac_tests::{Cluster, ClusterOptions, OneByte, Points};
+use tokio::net::TcpStream;
+
+/// Polls `future` until it has been pending `times` times, then drops it; gives its output if it was faster.
+async fn polled<F: Future>(future: F, times: u64) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut pending = 0;
+    poll_fn(|cx| {
+        if pending == times {
+            return Poll::Ready(None);
+        }
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => {
+                pending += 1;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// A server with a table, seen through a connection on which every byte is a moment of its own.
+struct Bench {
+    cluster: Cluster,
+    observer: Connection,
+    connection: Connection,
+    points: Arc<Points>,
+    reconnects: u64,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
+        let mut observer = Connection::connect(&cluster.config(cornac_tests::SUPERUSER)).await.unwrap();
+        let table = "CREATE TABLE ledger (id int8); GRANT ALL ON ledger TO trusted";
+        observer.simple_query(table).await.unwrap();
+        let points = Arc::new(Points::default());
+        let connection = connect(&cluster, &points).await;
+        Self { cluster, observer, connection, points, reconnects: 0 }
+    }
+
+    fn written(&self) -> u64 {
+        self.points.written.load(Ordering::Relaxed)
+    }
+
+    /// The next answer is its own, or the connection is closed, which is replaced then.
+    async fn check_usable(&mut self, number: i64) {
+        let answer = self.connection.fetch_value::<i64, _>("SELECT $1::int8", (number,)).await;
+        match answer {
+            Ok(answer) => assert_eq!(answer, number, "the answer is the question's own"),
+            Err(error) => {
+                assert!(error.is_closed(), "{error}");
+                assert!(!error.outcome_unknown(), "the connection was known to be closed: {error}");
+                self.connection = connect(&self.cluster, &self.points).await;
+                self.reconnects += 1;
+            }
+        }
+    }
+
+    async fn times_in_ledger(&mut self, id: i64) -> i64 {
+        self.observer.fetch_value("SELECT count(*) FROM ledger WHERE id = $1", (id,)).await.unwrap()
+    }
+
+    /// Waits until the server has no backend left but the observer's and the connection's: what a closed connection had
+    /// started has ended then.
+    async fn wait_for_backends(&mut self) {
+        loop {
+            let others: i64 = self
+                .observer
+                .fetch_value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'trusted'", ())
+                .await
+                .unwrap();
+            if others <= 1 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn connect(cluster: &Cluster, points: &Arc<Points>) -> Connection {
+    let stream = TcpStream::connect(("127.0.0.1", cluster.port())).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let stream = OneByte::new(stream, Arc::clone(points));
+    Connection::connect_over(stream, &cluster.config("trusted")).await.unwrap()
+}
+
+/// Runs `verb` with a fresh id for each number of polls until it completes, and checks everything after each drop.
+async fn dropped_everywhere(name: &str, verb: impl AsyncFn(&mut Connection, i64) -> Result<()>) {
+    let mut bench = Bench::new().await;
+    let (mut dropped, mut never_sent, mut ran) = (0_u64, 0, 0);
+    let body = async {
+        for times in 0.. {
+            let id = i64::try_from(times).unwrap();
+            let written = bench.written();
+            let output = polled(verb(&mut bench.connection, id), times).await;
+            let sent = bench.written() - written;
+            bench.check_usable(id).await;
+            if bench.connection.process_id().is_none() || sent > 0 {
+                bench.wait_for_backends().await;
+            }
+            let rows = bench.times_in_ledger(id).await;
+            match output {
+                Some(output) => {
+                    output.unwrap();
+                    assert_eq!(rows, 1, "what completed has run once");
+                    break;
+                }
+                None if sent == 0 => {
+                    assert_eq!(rows, 0, "what was not sent does not run");
+                    never_sent += 1;
+                }
+                None => {
+                    assert!(rows <= 1, "what was sent ran {rows} times");
+                    ran += rows;
+                }
+            }
+            dropped += 1;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(300), body).await.expect("the test ends within 300 s");
+    println!(
+        "{name}: dropped at {dropped} points; {never_sent} times unsent, {ran} times the row is there all the same; \
+         {} connections were closed",
+        bench.reconnects
+    );
+    assert!(dropped > 50, "{dropped}");
+}
+
+#[tokio::test]
+async fn a_prepared_insert_can_be_dropped_at_every_byte() {
+    // The statement is prepared anew on a connection that was replaced, inside of what is dropped.
+    dropped_everywhere("prepare and execute", async |connection, id| {
+        let insert = connection.prepare("INSERT INTO ledger VALUES ($1)").await?;
+        connection.execute(&insert, (id,)).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_insert_can_be_dropped_at_every_byte() {
+    dropped_everywhere("execute", async |connection, id| {
+        connection.execute("INSERT INTO ledger VALUES ($1)", (id,)).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_simple_query_can_be_dropped_at_every_byte() {
+    dropped_everywhere("simple query", async |connection, id| {
+        connection.simple_query(&format!("INSERT INTO ledger VALUES ({id})")).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_can_be_dropped_at_every_byte() {
+    dropped_everywhere("rows", async |connection, id| {
+        let sql = "WITH new AS (INSERT INTO ledger VALUES ($1) RETURNING id) SELECT id, n FROM new, generate_series(1, 20) n";
+        let rows: Vec<(i64, i32)> = connection.fetch_all(sql, (id,)).await?;
+        assert_eq!(rows, (1..=20).map(|n| (id, n)).collect::<Vec<_>>(), "no row of another query");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_misplaced_copy_can_be_dropped_at_every_byte() {
+    dropped_everywhere("COPY in the wrong verb", async |connection, id| {
+        connection.execute("COPY ledger FROM STDIN", ()).await.unwrap_err();
+        connection.execute("COPY (SELECT generate_series(1, 5)) TO STDOUT", ()).await.unwrap_err();
+        connection.execute("INSERT INTO ledger VALUES ($1)", (id,)).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_error_can_be_dropped_at_every_byte() {
+    dropped_everywhere("an error", async |connection, id| {
+        connection.execute("SELECT 1 / $1::int4", (0,)).await.unwrap_err();
+        connection.execute("INSERT INTO ledger VALUES ($1)", (id,)).await.map(drop)
+    })
+    .await;
+}
