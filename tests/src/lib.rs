@@ -2,6 +2,8 @@
 //!
 //! - [`Cluster`]: a throw-away PostgreSQL, and [`shared`], the one that the tests of a run share;
 //! - [`Proxy`]: stands in front of a server, records both directions, and cuts, stalls or fragments them;
+//! - [`model_server`]: a server without sockets that keeps the rules, and decides the rest as it is told;
+//! - [`fuzz`]: what the fuzz targets run;
 //! - [`scripted`]: a server that says what the test tells it to say;
 //! - [`OneByte`]: a stream that takes and gives one byte a call, pending in between;
 //! - [`Deadline`](deadline): no test waits for ever.
@@ -9,9 +11,13 @@
 mod binaries;
 mod cluster;
 mod deadline;
+pub mod fuzz;
+pub mod messages;
+pub mod model_server;
 mod one_byte;
 mod provision;
 mod proxy;
+mod recording;
 pub mod scripted;
 mod server;
 mod supervisor;
@@ -23,6 +29,7 @@ pub use deadline::{deadline, still_usable};
 pub use one_byte::{OneByte, Points};
 pub use provision::provision;
 pub use proxy::{Action, Direction, Fault, Place, Proxy, Recording};
+pub use recording::record_session;
 pub use server::{Server, TestDatabase, shared};
 
 use std::path::PathBuf;

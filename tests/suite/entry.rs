@@ -5,7 +5,7 @@ use cornac_proto::message::server;
 use cornac_tests::scripted::{self, ScriptedServer};
 use cornac_tests::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, deadline, percent_encoded, still_usable};
 
-use crate::messages::{bytes, error};
+use cornac_tests::messages::{bytes, error};
 
 /// Goes with a client as far as its first SCRAM message, and gives its nonce.
 async fn scram_begins(server: &mut ScriptedServer) -> String {

@@ -1,9 +1,9 @@
 //! The integration tests of cornac, in one program.
 
+mod corpus;
 mod drops;
 mod entry;
 mod harness;
-mod messages;
 mod recorded;
 mod values;
 mod verbs;

@@ -1,30 +1,8 @@
 //! A whole session with a real server, recorded, and read again in pieces.
 
-use cornac_conn::{Client, Connection};
 use cornac_proto::message::Backend;
 use cornac_proto::{Framing, Limits, Phase, frame};
-use cornac_tests::{Cluster, ClusterOptions, Direction, Proxy, Recording, SUPERUSER, deadline};
-
-/// Startup with SCRAM, simple and extended queries, an error, a notice, COPY both ways.
-async fn record() -> Recording {
-    let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
-    let proxy = Proxy::start(cluster.port(), vec![]).await.unwrap();
-    let mut connection = Connection::connect(&cluster.config(SUPERUSER).port(proxy.port())).await.unwrap();
-    let both =
-        "CREATE TABLE t (id int4, name text); INSERT INTO t VALUES (1, 'tusk'), (2, NULL); SELECT * FROM t";
-    assert_eq!(connection.simple_query(both).await.unwrap().len(), 3);
-    let rows: Vec<(i32, Option<String>)> =
-        connection.fetch_all("SELECT id, name FROM t WHERE id >= $1 ORDER BY id", (1,)).await.unwrap();
-    assert_eq!(rows.len(), 2);
-    connection.execute("SELECT 1 / $1::int4", (0,)).await.unwrap_err();
-    connection.simple_query("DO $$ BEGIN RAISE NOTICE 'by the way'; END $$").await.unwrap();
-    connection.execute("COPY t TO STDOUT", ()).await.unwrap_err();
-    connection.execute("COPY t FROM STDIN", ()).await.unwrap_err();
-    connection.simple_query("").await.unwrap();
-    connection.close().await.unwrap();
-    proxy.wait_until(Direction::ToServer, 1).await;
-    proxy.recording()
-}
+use cornac_tests::{deadline, record_session};
 
 /// Reads `pieces` as they come in, and shows every message.
 fn messages<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Vec<String> {
@@ -48,7 +26,7 @@ fn messages<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Vec<String> {
 #[tokio::test]
 async fn wire_02_a_session_split_anywhere_is_the_same_session() {
     deadline(async {
-        let recording = record().await.to_client;
+        let recording = record_session().await.unwrap().to_client;
         let whole = messages(std::iter::once(&recording[..]));
         for kind in [
             "Authentication(Sasl(",
@@ -80,7 +58,7 @@ async fn wire_02_a_session_split_anywhere_is_the_same_session() {
 #[tokio::test]
 async fn wire_02_a_session_cut_off_anywhere_gives_no_message_too_many() {
     deadline(async {
-        let recording = record().await.to_client;
+        let recording = record_session().await.unwrap().to_client;
         let whole = messages(std::iter::once(&recording[..]));
         for end in 0..recording.len() {
             let mut shown = Vec::new();

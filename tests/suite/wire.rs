@@ -10,7 +10,7 @@ use cornac_proto::session::CloseReason;
 use cornac_tests::scripted::{self, ScriptedServer};
 use cornac_tests::{deadline, shared, still_usable};
 
-use crate::messages::{bytes, encoded, error, every_message};
+use cornac_tests::messages::{bytes, encoded, error, every_message};
 
 /// What a client makes of `answer` to the first flight of a query (Parse, Describe, Sync), and whether the next call then says that
 /// the connection is closed, and why.
@@ -79,7 +79,7 @@ async fn wire_01_a_message_cut_off_anywhere_is_named() {
 
 #[tokio::test]
 async fn wire_03_an_impossible_length_closes_the_connection() {
-    for length in [0, 3, -1, i32::MIN, i32::MAX] {
+    for length in [0, 1, 2, 3, -1, i32::MIN, i32::MAX, 1_073_741_825] {
         let hostile = [&b"D"[..], &i32::to_be_bytes(length)].concat();
         let (said, mut connection) = after_bind(&hostile).await;
         let why = format!("DataRow announces a length of {length} bytes, which must be from 4 to 1073741824");
@@ -287,12 +287,48 @@ async fn wire_13_a_result_may_have_as_many_columns_as_a_server_gives() {
             assert_eq!(last, i32::try_from(columns).unwrap().checked_sub(1).filter(|last| *last >= 0));
             assert!(rows.next().await.unwrap().is_none());
         }
+        wide_result(usize::from(u16::MAX)).await;
         let list = vec!["1"; 1665].join(", ");
         let refused = connection.execute(format!("SELECT {list}"), ()).await.unwrap_err();
         assert_eq!(refused.sql_state().map(|state| state.to_string()).as_deref(), Some("54011"));
         still_usable(&mut connection).await;
     })
     .await;
+}
+
+/// A result wider than any server gives, for the protocol has room for it.
+async fn wide_result(columns: usize) {
+    let (mut connection, mut server) = scripted::connected().await;
+    let described = vec![("c", 23, FormatCode::Text); columns];
+    let value = 7_i32.to_be_bytes();
+    let values = vec![Some(&value[..]); columns];
+    let script = async {
+        server.read_until(b'S').await;
+        server
+            .send(|out| {
+                Backend::ParseComplete.encode(out)?;
+                server::parameter_description(out, &[])?;
+                server::row_description(out, &described)
+            })
+            .await;
+        server.ready(TransactionStatus::Idle).await;
+        server.read_until(b'S').await;
+        server
+            .send(|out| {
+                Backend::BindComplete.encode(out)?;
+                server::data_row(out, &values)?;
+                Backend::CommandComplete(CommandComplete::new("SELECT 1")).encode(out)
+            })
+            .await;
+        server.ready(TransactionStatus::Idle).await;
+    };
+    let query = async {
+        let mut rows = connection.rows("SELECT *", ()).await.unwrap();
+        let row = rows.next().await.unwrap().expect("one row");
+        assert_eq!((row.columns().len(), row.get::<i32>(columns - 1).unwrap()), (columns, 7));
+        assert!(rows.next().await.unwrap().is_none());
+    };
+    tokio::join!(script, query);
 }
 
 #[tokio::test]

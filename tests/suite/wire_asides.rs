@@ -9,7 +9,7 @@ use cornac_proto::message::{
 use cornac_tests::deadline;
 use cornac_tests::scripted::{self, ScriptedServer};
 
-use crate::messages::{bytes, encoded, error};
+use cornac_tests::messages::{bytes, encoded, error};
 
 /// What a server may say at any moment.
 fn asides() -> Vec<u8> {

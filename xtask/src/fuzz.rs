@@ -17,16 +17,22 @@ pub(crate) struct Arguments {
     /// For how many seconds each.
     #[arg(default_value_t = 60)]
     seconds: u32,
+    /// Write the seeds of the corpora anew, from a session that is recorded now, and fuzz nothing.
+    #[arg(long)]
+    seed: bool,
 }
 
 impl Arguments {
     /// Every target, for this long.
     pub(crate) fn all(seconds: u32) -> Self {
-        Self { target: None, seconds }
+        Self { target: None, seconds, seed: false }
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.seed {
+        return seed();
+    }
     let shell = shell()?;
     if !has_program("cargo-fuzz") {
         cmd!(shell, "cargo install --locked cargo-fuzz").run()?;
@@ -43,6 +49,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for (target, Covered { runs, functions }) in &summary {
         println!("{target}: {runs} runs without a finding, {} functions of cornac covered", functions.len());
     }
+    Ok(())
+}
+
+fn seed() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let recording = runtime.block_on(cornac_tests::record_session())?;
+    let corpus = cornac_tests::workspace_root().join("fuzz/corpus");
+    let seeds = cornac_tests::fuzz::seeds(&recording);
+    for seed in &seeds {
+        let directory = corpus.join(seed.target);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(&seed.name), &seed.bytes)?;
+    }
+    println!("{} seeds in {}", seeds.len(), corpus.display());
     Ok(())
 }
 
@@ -68,13 +88,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<Covered> {
     command.env("RUSTC_BOOTSTRAP", "1").current_dir(fuzz_dir.parent().context("no checkout")?);
     let output = command.stdin(Stdio::null()).stdout(Stdio::inherit()).stderr(Stdio::piped()).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let tail: Vec<_> =
-        said.lines().filter(|line| !line.contains("COVERED_FUNC") && !line.starts_with('#')).collect();
-    ensure!(
-        output.status.success(),
-        "{target} has a finding:\n{}",
-        tail[tail.len().saturating_sub(60)..].join("\n")
-    );
+    ensure!(output.status.success(), "{target} has a finding:\n{}", finding(&said));
 
     let stat = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
     let runs = stat("stat::number_of_executed_units:").unwrap_or(0);
@@ -84,6 +98,19 @@ fn fuzz(target: &str, seconds: u32) -> Result<Covered> {
         println!("   {function}");
     }
     Ok(covered)
+}
+
+/// What matters of what cargo-fuzz says of a finding: the panic, or the sanitizer's report, and how to run it again.
+fn finding(said: &str) -> String {
+    let chatter = ["COVERED_", "UNCOVERED_", "#", "stat::", "INFO:"];
+    let lines = said.lines().filter(|line| !chatter.iter().any(|begin| line.trim_start().starts_with(begin)));
+    let from_report: Vec<_> = lines
+        .skip_while(|line| !line.contains("panicked at") && !line.contains("ERROR:"))
+        .filter(|line| line.len() < 1000)
+        .take(60)
+        .collect();
+    // A target that does not build has no report.
+    if from_report.is_empty() { said.to_owned() } else { from_report.join("\n") }
 }
 
 /// `COVERED_FUNC: hits: 7 edges: 3/5 cornac_proto::frame::frame src/frame.rs:80`, demangled by libFuzzer's symbolizer or not.

@@ -40,7 +40,7 @@ enum Verb {
     /// Write the generated tables anew.
     Codegen(codegen::Arguments),
     /// All that CI runs.
-    Ci,
+    Ci(ci::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -52,6 +52,6 @@ fn main() -> Result<()> {
         Verb::Tidy => tidy::run(),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Codegen(arguments) => codegen::run(&arguments),
-        Verb::Ci => ci::run(),
+        Verb::Ci(arguments) => ci::run(&arguments),
     }
 }

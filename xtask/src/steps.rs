@@ -23,8 +23,11 @@ pub(crate) fn shell() -> Result<Shell> {
     Ok(shell)
 }
 
+/// A step of a verb, with its name.
+pub(crate) type Step<'a> = (&'a str, &'a dyn Fn() -> Result<()>);
+
 /// Runs each step, shows how long it took, and fails at the end if any did.
-pub(crate) fn run_all(steps: &[(&str, &dyn Fn() -> Result<()>)]) -> Result<()> {
+pub(crate) fn run_all(steps: &[Step<'_>]) -> Result<()> {
     let mut summary = Vec::new();
     for (name, step) in steps {
         println!("\n== {name}");

@@ -26,3 +26,8 @@ pub use cornac_derive::FromRow;
 pub use cornac_types as types;
 pub use cornac_types::{Columns, Decode, Encode, FromRow, Params, RowRef, Timestamptz};
 pub use database::Database;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

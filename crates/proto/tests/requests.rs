@@ -88,10 +88,10 @@ fn messages_without_a_tag_are_told_apart() {
 
 #[test]
 fn what_does_not_fit_is_refused_before_a_byte_is_written() {
-    let check = |refused: Result<(), EncodeError>, out: &BytesMut, expected: &str| {
+    fn check<E: std::error::Error>(refused: Result<(), E>, out: &BytesMut, expected: &str) {
         assert_eq!(refused.unwrap_err().to_string(), expected);
         assert!(out.is_empty(), "nothing is left of it");
-    };
+    }
     let out = &mut BytesMut::new();
     let nulls = vec![None; 65_536];
     let parameters = RawParameters { formats: &[], values: &nulls };

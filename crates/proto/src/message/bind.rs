@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use crate::error::EncodeError;
 use crate::frame::{put_count, put_cstr, put_value, tagged};
+use crate::session::CommandError;
 
 /// How a value is written: as text, or in the binary form of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +63,8 @@ pub struct RawParameters<'a> {
 }
 
 impl BindParameters for RawParameters<'_> {
-    type Error = EncodeError;
+    /// That of a session's commands, so that raw parameters can be bound there.
+    type Error = CommandError;
 
     fn count(&self) -> usize {
         self.values.len()
@@ -72,8 +74,8 @@ impl BindParameters for RawParameters<'_> {
         self.formats.iter().copied().for_each(put);
     }
 
-    fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.values.iter().try_for_each(|value| put_value(out, BIND, *value))
+    fn encode(&self, out: &mut BytesMut) -> Result<(), CommandError> {
+        Ok(self.values.iter().try_for_each(|value| put_value(out, BIND, *value))?)
     }
 }
 

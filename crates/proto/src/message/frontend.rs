@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use crate::cursor::{self, Cursor};
 use crate::error::{EncodeError, Malformed, Problem};
-use crate::frame::{put_bytes, put_count, put_cstr, tagged};
+use crate::frame::{counted, put_bytes, put_count, put_cstr, tagged};
 
 use super::protocol_version::taken_between;
 use super::startup::{CANCEL_REQUEST, GSS_ENC_REQUEST, SECRET_KEY_LENS, SSL_REQUEST};
@@ -373,7 +373,7 @@ impl<'a> Startup<'a> {
     ///
     /// # Errors
     ///
-    /// As the function of its name in [`message`](super); a parameter that is not UTF-8 is written lossily.
+    /// As the function of its name in [`message`](super).
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         match *self {
             Self::CancelRequest { process_id, secret_key } => {
@@ -387,10 +387,12 @@ impl<'a> Startup<'a> {
                 super::ssl_request(out);
                 Ok(())
             }
-            Self::StartupMessage { version, parameters } => {
-                let owned: Vec<_> = parameters.iter().map(|(n, v)| (n.to_lossy(), v.to_lossy())).collect();
-                super::startup_message(out, version, owned.iter().map(|(n, v)| (&**n, &**v)))
-            }
+            Self::StartupMessage { version, parameters } => counted(out, "StartupMessage", |out| {
+                out.put_u32(version.code());
+                put_bytes(out, "StartupMessage", parameters.0)?;
+                out.put_u8(0);
+                Ok(())
+            }),
         }
     }
 }

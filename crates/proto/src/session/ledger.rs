@@ -121,6 +121,15 @@ impl Ledger {
         }
     }
 
+    /// The CopyDone or CopyFail was taken back before it was sent.
+    pub(crate) fn resume_copy_in(&mut self) {
+        if let Some(Owed::Execute(output @ Output::CopyInEnded) | Owed::Query(output @ Output::CopyInEnded)) =
+            self.entries.front_mut()
+        {
+            *output = Output::CopyIn;
+        }
+    }
+
     /// Matches a reply against the front.
     ///
     /// # Errors

@@ -42,6 +42,8 @@ pub struct Session {
     parameters: Parameters,
     limits: Limits,
     closed: Option<Closed>,
+    /// Where in the stream of bytes the last CopyDone or CopyFail begins.
+    copy_in_end: u64,
 }
 
 /// Why a session takes no more requests. Cheap to clone: every later error carries it.
@@ -100,6 +102,9 @@ pub enum CommandError {
     /// `CopyData`, `CopyDone` or `CopyFail` while the server takes no COPY data: it never asked, or its error has come.
     #[error("the server does not take COPY data now")]
     NotCopyIn,
+    /// Another request while the server takes COPY data: it would end the session. End the COPY first.
+    #[error("the server takes COPY data now, and nothing else before CopyDone or CopyFail")]
+    CopyIn,
 }
 
 /// Where a session's requests stood at a moment, to take back what came behind it.
@@ -136,6 +141,7 @@ impl Session {
             parameters,
             limits,
             closed: None,
+            copy_in_end: 0,
         }
     }
 
@@ -209,7 +215,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Closed`].
+    /// As every command.
     pub fn sync(&mut self) -> Result<(), CommandError> {
         self.request(Owed::Sync { ends_skipping: false }, |out| {
             message::sync(out);
@@ -264,8 +270,9 @@ impl Session {
     /// As [`copy_data`](Self::copy_data).
     pub fn copy_done(&mut self) -> Result<(), CommandError> {
         self.check_copy_in()?;
+        let position = self.send.position_written();
         message::copy_done(self.send.tail());
-        self.ledger.end_copy_in();
+        self.end_copy_in(position);
         Ok(())
     }
 
@@ -276,8 +283,9 @@ impl Session {
     /// As [`copy_data`](Self::copy_data).
     pub fn copy_fail(&mut self, reason: &str) -> Result<(), CommandError> {
         self.check_copy_in()?;
+        let position = self.send.position_written();
         message::copy_fail(self.send.tail(), reason)?;
-        self.ledger.end_copy_in();
+        self.end_copy_in(position);
         Ok(())
     }
 
@@ -306,6 +314,10 @@ impl Session {
         if progress == Progress::Unsent {
             self.send.truncate(checkpoint.position);
             self.ledger.truncate(checkpoint.ledger);
+            if self.copy_in_end >= checkpoint.position {
+                self.copy_in_end = 0;
+                self.ledger.resume_copy_in();
+            }
         }
         progress
     }
@@ -478,9 +490,17 @@ impl Session {
         E: From<CommandError> + From<F>,
     {
         self.check_open()?;
+        if self.takes_copy_data() {
+            return Err(CommandError::CopyIn.into());
+        }
         write(self.send.tail())?;
         self.ledger.push(owed);
         Ok(())
+    }
+
+    fn end_copy_in(&mut self, position: u64) {
+        self.copy_in_end = position;
+        self.ledger.end_copy_in();
     }
 
     fn check_open(&self) -> Result<(), CommandError> {

@@ -8,19 +8,31 @@ use cornac_proto::message::{
 };
 
 /// The bytes that `write` writes.
-pub(crate) fn bytes<E: std::fmt::Debug>(write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Vec<u8> {
+///
+/// # Panics
+///
+/// When they do not fit into a message.
+pub fn bytes<E: std::fmt::Debug>(write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Vec<u8> {
     let mut out = BytesMut::new();
-    write(&mut out).unwrap();
+    write(&mut out).expect("it fits");
     out.to_vec()
 }
 
 /// The bytes of a message.
-pub(crate) fn encoded(message: Backend<'_>) -> Vec<u8> {
+///
+/// # Panics
+///
+/// When they do not fit into a message.
+pub fn encoded(message: Backend<'_>) -> Vec<u8> {
     bytes(|out| message.encode(out))
 }
 
 /// An ErrorResponse with this severity, code and text.
-pub(crate) fn error(severity: &str, code: &str, text: &str) -> Vec<u8> {
+///
+/// # Panics
+///
+/// When the text is too long for a message.
+pub fn error(severity: &str, code: &str, text: &str) -> Vec<u8> {
     let fields = [
         (FieldCode::SEVERITY, severity),
         (FieldCode::SEVERITY_NONLOCALIZED, severity),
@@ -30,8 +42,12 @@ pub(crate) fn error(severity: &str, code: &str, text: &str) -> Vec<u8> {
     bytes(|out| server::error_response(out, &fields))
 }
 
-/// One of each.
-pub(crate) fn every_message() -> Vec<(BackendTag, Vec<u8>)> {
+/// One of each, with its tag.
+///
+/// # Panics
+///
+/// Never: they fit.
+pub fn every_message() -> Vec<(BackendTag, Vec<u8>)> {
     let copy = |direction| bytes(|out| server::copy_response(out, direction, FormatCode::Text, 2));
     let all = [
         encoded(Backend::Authentication(Authentication::Md5Password { salt: *b"salt" })),
@@ -59,6 +75,21 @@ pub(crate) fn every_message() -> Vec<(BackendTag, Vec<u8>)> {
         encoded(Backend::ReadyForQuery(TransactionStatus::Idle)),
         bytes(|out| server::row_description(out, &[("a", 23, FormatCode::Text)])),
     ];
-    let tag = |message: &Vec<u8>| BackendTag::from_byte(message[0]).unwrap();
+    let tag = |message: &Vec<u8>| BackendTag::from_byte(message[0]).expect("a tag of ours");
     all.into_iter().map(|message| (tag(&message), message)).collect()
+}
+
+/// One authentication message of every kind, but for AuthenticationSASL, which every login with a password has.
+pub fn every_authentication() -> [Authentication<'static>; 9] {
+    [
+        Authentication::Ok,
+        Authentication::KerberosV5,
+        Authentication::CleartextPassword,
+        Authentication::Md5Password { salt: *b"salt" },
+        Authentication::Gss,
+        Authentication::GssContinue(b"token"),
+        Authentication::Sspi,
+        Authentication::SaslContinue(b"r=server,s=c2FsdA==,i=4096"),
+        Authentication::SaslFinal(b"v=c2lnbmF0dXJl"),
+    ]
 }
