@@ -113,6 +113,12 @@ impl ScriptedServer {
         }
     }
 
+    /// Takes bytes until the client closes; gives how many there were, be they messages or not.
+    pub async fn read_to_end(&mut self) -> usize {
+        while self.read().await {}
+        std::mem::take(&mut self.received).len()
+    }
+
     /// Takes messages up to and including the one with this tag; gives the tags of all of them.
     ///
     /// # Panics

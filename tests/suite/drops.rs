@@ -1,14 +1,15 @@
 //! Futures that are dropped at every byte, in both directions.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cornac_conn::{Client, Connection, Result};
-use cornac_tests::{Cluster, ClusterOptions, OneByte, Points};
+use cornac_proto::message::{Backend, CommandComplete, TransactionStatus};
+use cornac_tests::{Cluster, ClusterOptions, OneByte, Points, deadline, scripted};
 use tokio::net::TcpStream;
 
 /// Polls `future` until it has been pending `times` times, then drops it; gives its output if it was faster.
@@ -190,6 +191,56 @@ async fn an_error_can_be_dropped_at_every_byte() {
     dropped_everywhere("an error", async |connection, id| {
         connection.execute("SELECT 1 / $1::int4", (0,)).await.unwrap_err();
         connection.execute("INSERT INTO ledger VALUES ($1)", (id,)).await.map(drop)
+    })
+    .await;
+}
+
+/// Polls a future once; what it waits for wakes nobody.
+fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn a_request_that_is_half_written_is_finished_if_the_socket_takes_the_rest() {
+    deadline(async {
+        let (mut connection, mut server) = scripted::connected().await;
+        // More than the pipe holds, and less than twice that.
+        let long = format!("SELECT '{}'", "x".repeat(100_000));
+        {
+            let mut query = Box::pin(connection.simple_query(&long));
+            assert!(poll_once(query.as_mut()).is_pending());
+            // The server takes what is there, so that there is room for the rest when the future is dropped.
+            let mut reading = Box::pin(server.read_message());
+            assert!(poll_once(reading.as_mut()).is_pending());
+        }
+        assert!(!connection.is_closed());
+        let (tag, body) = server.read_message().await.expect("the whole request");
+        assert_eq!((tag, body.len()), (b'Q', long.len() + 1));
+        let script = async {
+            server.send_all(&[Backend::CommandComplete(CommandComplete::new("SELECT 1"))]).await;
+            server.ready(TransactionStatus::Idle).await;
+            server.answer_int(7).await;
+        };
+        let (seven, ()) = tokio::join!(connection.fetch_value::<i32, _>("SELECT 7", ()), script);
+        assert_eq!(seven.unwrap(), 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_half_written_closes_the_socket_if_that_takes_no_more() {
+    deadline(async {
+        let (mut connection, mut server) = scripted::connected().await;
+        let long = format!("SELECT '{}'", "x".repeat(100_000));
+        {
+            let mut query = Box::pin(connection.simple_query(&long));
+            assert!(poll_once(query.as_mut()).is_pending());
+        }
+        assert!(connection.is_closed());
+        assert!(server.read_to_end().await < long.len(), "the server is not left waiting for the rest");
+        let later = connection.execute("SELECT 1", ()).await.unwrap_err();
+        let why = "the connection is closed: a request was dropped when it was written in part";
+        assert_eq!(later.to_string(), why);
     })
     .await;
 }

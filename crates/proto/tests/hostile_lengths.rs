@@ -8,7 +8,7 @@ use cornac_proto::message::{
     Authentication, Backend, BackendKeyData, CommandComplete, FieldCode, FormatCode, FunctionCallResponse,
     NotificationResponse, ParameterStatus, ProtocolVersion, TransactionStatus, server,
 };
-use cornac_proto::{Frame, Framing, Limits, Phase, Violation, frame};
+use cornac_proto::{Frame, Framing, Limits, Phase, Problem, Violation, frame};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -215,6 +215,29 @@ fn wire_06_a_row_that_lies_is_a_typed_error() {
         assert_eq!(row.check().unwrap_err().to_string(), problem);
         let walked: Result<Vec<_>, _> = row.values().collect();
         assert_eq!(walked.is_err(), !problem.contains("end of message"), "{problem}");
+    }
+}
+
+#[test]
+fn wire_07_a_string_ends_with_a_nul_or_not_at_all() {
+    for (tag, body) in [
+        (b'C', &b"SELECT 1"[..]),
+        (b'S', b"TimeZone\0UTC"),
+        (b'S', b"TimeZone"),
+        (b'A', b"\0\0\0\x07herd\0moves"),
+        (b'E', b"SERROR\0Mno"),
+        (b'N', b"SNOTICE"),
+        (b'T', b"\0\x01name, and as many bytes as a column has"),
+        (b'v', b"\0\x03\0\0\0\0\0\x01_pq_.x"),
+        (b'R', b"\0\0\0\x0aSCRAM-SHA-256"),
+    ] {
+        let mut message = BytesMut::new();
+        server::raw(&mut message, tag, body).unwrap();
+        let Ok(Framing::Complete(frame)) = frame(&message, &Limits::default(), Phase::Authenticated) else {
+            panic!("no frame")
+        };
+        let error = Backend::decode(frame).unwrap_err();
+        assert!(matches!(error.problem(), Problem::Unterminated { .. }), "{}: {error}", tag.escape_ascii());
     }
 }
 
