@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use cornac_conn::{Config, Host};
+use cornac_conn::{Config, Host, SslMode};
 
+use crate::pki::restrict;
 use crate::provision::provision;
 use crate::supervisor::{Identity, Supervisor};
 use crate::{ServerBinaries, template};
@@ -34,6 +35,8 @@ pub struct ClusterOptions {
     pub binaries: Option<ServerBinaries>,
     /// The lines of `pg_hba.conf`; by default each of the roles by the method of its name, everybody else by SCRAM.
     pub hba: Option<String>,
+    /// Files in the data directory, readable by the server alone: certificates and keys.
+    pub files: Vec<(String, Vec<u8>)>,
     /// Settings beside those that make a throw-away server fast.
     pub settings: Vec<(String, String)>,
 }
@@ -90,6 +93,10 @@ impl Cluster {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         template::copy_to(&data, binaries, identity)?;
         fs::write(data.join("pg_hba.conf"), options.hba.as_deref().unwrap_or(HBA))?;
+        for (name, contents) in &options.files {
+            fs::write(data.join(name), contents)?;
+            restrict(&data.join(name))?;
+        }
         append(&data.join("postgresql.conf"), &settings(options, &directory, port))?;
         identity.give(&directory)?;
 
@@ -176,7 +183,9 @@ impl Cluster {
     }
 
     fn config_over(&self, host: Host, role: &str) -> Config {
-        Config::new(host, role).port(self.port).password(PASSWORD).dbname("postgres")
+        let config = Config::new(host, role).port(self.port).password(PASSWORD).dbname("postgres");
+        // What a test says of TLS, it says itself.
+        config.ssl_mode(SslMode::Disable)
     }
 
     /// A server writes its state into its pid file, whose first line is the postmaster's process id (a predecessor that was

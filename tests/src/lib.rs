@@ -15,6 +15,7 @@ pub mod fuzz;
 pub mod messages;
 pub mod model_server;
 mod one_byte;
+pub mod pki;
 mod provision;
 mod proxy;
 mod recording;

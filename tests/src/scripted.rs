@@ -1,7 +1,7 @@
 //! A server that says what the test tells it to say, over a pipe in memory.
 
 use bytes::{Buf, BytesMut};
-use cornac_conn::{Config, Connection, Host, Result};
+use cornac_conn::{Config, Connection, Host, Result, SslMode};
 use cornac_proto::message::{
     Backend, BackendKeyData, CommandComplete, FormatCode, Frontend, FrontendFraming, ParameterStatus,
     Startup, TransactionStatus, frontend_frame, server, startup_frame,
@@ -29,7 +29,8 @@ pub fn pair() -> (DuplexStream, ScriptedServer) {
 
 /// The configuration of the client.
 pub fn config() -> Config {
-    Config::new(Host::Tcp("scripted".to_owned()), "app").password("pencil").allow_cleartext_password(true)
+    let config = Config::new(Host::Tcp("scripted".to_owned()), "app").password("pencil");
+    config.allow_cleartext_password(true).ssl_mode(SslMode::Disable)
 }
 
 /// A connection that is open, and the script that goes on from there.

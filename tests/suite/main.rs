@@ -5,6 +5,7 @@ mod drops;
 mod entry;
 mod harness;
 mod recorded;
+mod tls;
 mod values;
 mod verbs;
 mod wire;

@@ -1,11 +1,17 @@
 //! Where to connect to and as whom.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use cornac_proto::auth::Secret;
+use cornac_proto::handshake::{AuthPolicy, ChannelBindingMode, HandshakeConfig, Methods};
+
+use crate::connect::SocketOptions;
+
+pub use crate::ssl_options::{SslCertMode, SslMode, SslNegotiation, SslOptions, SslRootCert, TlsVersion};
 
 /// How a server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +31,60 @@ impl fmt::Display for Host {
     }
 }
 
+/// One server of several, as it is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostSpec {
+    /// Its name, or the directory of its socket. `None`: the platform's default socket, or only an address.
+    pub host: Option<Host>,
+    /// Its address, which saves looking its name up.
+    pub hostaddr: Option<IpAddr>,
+    /// The TCP port, or the number in the name of the Unix socket.
+    pub port: u16,
+}
+
+/// What kind of server is wanted (`target_session_attrs`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetSessionAttrs {
+    /// Any.
+    #[default]
+    Any,
+    /// One that takes writes by default.
+    ReadWrite,
+    /// One that takes none by default.
+    ReadOnly,
+    /// One that is not a standby.
+    Primary,
+    /// A standby.
+    Standby,
+    /// A standby if there is one, else any.
+    PreferStandby,
+}
+
+impl TargetSessionAttrs {
+    /// The name in `target_session_attrs`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::ReadWrite => "read-write",
+            Self::ReadOnly => "read-only",
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+            Self::PreferStandby => "prefer-standby",
+        }
+    }
+}
+
+/// In which order hosts and their addresses are tried (`load_balance_hosts`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadBalanceHosts {
+    /// As they are listed.
+    #[default]
+    Disable,
+    /// In a random order, another one for each connection.
+    Random,
+}
+
 /// What a connection needs to know, under libpq's names.
 ///
 /// Made by [`Config::new`], or parsed from a URL:
@@ -33,7 +93,7 @@ impl fmt::Display for Host {
 /// use cornac_conn::{Config, Host};
 ///
 /// let config: Config = "postgres://app:s%40crew@db.example:5433/shop?application_name=till".parse()?;
-/// assert_eq!(config.host_ref(), &Host::Tcp("db.example".to_owned()));
+/// assert_eq!(config.hosts()[0].host, Some(Host::Tcp("db.example".to_owned())));
 /// assert_eq!(config.dbname_ref(), "shop");
 /// assert!(!format!("{config:?}").contains("s@crew"));
 /// # Ok::<(), cornac_conn::ConfigError>(())
@@ -46,10 +106,14 @@ impl fmt::Display for Host {
 /// See [Connection URIs](https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS).
 #[derive(Clone, Debug)]
 pub struct Config {
-    host: Host,
-    port: u16,
+    hosts: Vec<HostSpec>,
     user: String,
     password: Option<Secret>,
+    ssl: SslOptions,
+    target_session_attrs: TargetSessionAttrs,
+    load_balance_hosts: LoadBalanceHosts,
+    connect_deadline: Option<Duration>,
+    policy: AuthPolicy,
     dbname: Option<String>,
     application_name: Option<String>,
     options: Option<String>,
@@ -110,10 +174,14 @@ impl Config {
     /// Connects to `host` as `user`, with every other option at its default.
     pub fn new(host: Host, user: impl Into<String>) -> Self {
         Self {
-            host,
-            port: 5432,
+            hosts: vec![HostSpec { host: Some(host), hostaddr: None, port: 5432 }],
             user: user.into(),
             password: None,
+            ssl: SslOptions::default(),
+            target_session_attrs: TargetSessionAttrs::default(),
+            load_balance_hosts: LoadBalanceHosts::default(),
+            connect_deadline: None,
+            policy: AuthPolicy::default(),
             dbname: None,
             application_name: None,
             options: None,
@@ -125,7 +193,65 @@ impl Config {
     /// The TCP port, or the number in the name of the Unix socket. 5432 by default.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
+        for spec in &mut self.hosts {
+            spec.port = port;
+        }
+        self
+    }
+
+    /// All servers to try, in this order.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Vec<HostSpec>) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// All settings of TLS.
+    #[must_use]
+    pub fn ssl(mut self, options: SslOptions) -> Self {
+        self.ssl = options;
+        self
+    }
+
+    /// `sslmode` alone. [`SslMode::Prefer`] by default; **in production say [`SslMode::VerifyFull`]**.
+    #[must_use]
+    pub fn ssl_mode(mut self, mode: SslMode) -> Self {
+        self.ssl.mode = mode;
+        self
+    }
+
+    /// What kind of server is wanted. Any by default.
+    #[must_use]
+    pub fn target_session_attrs(mut self, wanted: TargetSessionAttrs) -> Self {
+        self.target_session_attrs = wanted;
+        self
+    }
+
+    /// In which order hosts are tried. As listed by default.
+    #[must_use]
+    pub fn load_balance_hosts(mut self, order: LoadBalanceHosts) -> Self {
+        self.load_balance_hosts = order;
+        self
+    }
+
+    /// How long connecting may take in all, over all hosts; `None`: as long as its attempts take. None by default.
+    #[must_use]
+    pub fn connect_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.connect_deadline = deadline;
+        self
+    }
+
+    /// Whether SCRAM must be bound to the TLS channel. Where both sides can by default.
+    #[must_use]
+    pub fn channel_binding(mut self, mode: ChannelBindingMode) -> Self {
+        self.policy.channel_binding = mode;
+        self
+    }
+
+    /// The ways to authenticate that are accepted. All by default.
+    #[must_use]
+    pub fn require_auth(mut self, methods: Methods) -> Self {
+        self.policy.methods = methods;
         self
     }
 
@@ -173,14 +299,14 @@ impl Config {
         self
     }
 
-    /// How the server is reached.
-    pub fn host_ref(&self) -> &Host {
-        &self.host
+    /// The servers to try.
+    pub fn hosts(&self) -> &[HostSpec] {
+        &self.hosts
     }
 
-    /// The TCP port, or the number in the name of the Unix socket.
-    pub fn port_number(&self) -> u16 {
-        self.port
+    /// The settings of TLS.
+    pub fn ssl_options(&self) -> &SslOptions {
+        &self.ssl
     }
 
     /// The role.
@@ -193,17 +319,48 @@ impl Config {
         self.dbname.as_deref().unwrap_or(&self.user)
     }
 
-    pub(crate) fn password_secret(&self) -> Option<&Secret> {
-        self.password.as_ref()
+    pub(crate) fn target_session_attrs_mode(&self) -> TargetSessionAttrs {
+        self.target_session_attrs
+    }
+
+    pub(crate) fn load_balance_hosts_mode(&self) -> LoadBalanceHosts {
+        self.load_balance_hosts
     }
 
     pub(crate) fn connect_timeout_limit(&self) -> Option<Duration> {
         self.connect_timeout
     }
 
-    /// Whether the transport hides a password, or the caller said that it need not.
-    pub(crate) fn permits_cleartext(&self) -> bool {
-        self.cleartext_password || matches!(self.host, Host::Unix(_))
+    pub(crate) fn connect_deadline_limit(&self) -> Option<Duration> {
+        self.connect_deadline
+    }
+
+    pub(crate) fn socket_options(&self) -> SocketOptions {
+        SocketOptions {
+            keepalives: true,
+            keepalives_idle: None,
+            keepalives_interval: None,
+            keepalives_count: None,
+            tcp_user_timeout: None,
+            require_peer: None,
+        }
+    }
+
+    /// The password for one of the hosts.
+    pub(crate) async fn password_for(
+        &self,
+        _spec: &HostSpec,
+    ) -> Result<Option<Secret>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.password.clone())
+    }
+
+    /// What the handshake needs to know, but for the password and what depends on the channel.
+    pub(crate) fn handshake_config(&self) -> HandshakeConfig {
+        let mut handshake = HandshakeConfig::new(self.user.clone());
+        handshake.parameters = self.startup_parameters();
+        handshake.policy = self.policy.clone();
+        handshake.policy.cleartext = self.cleartext_password;
+        handshake
     }
 
     /// Refuses what could not be sent, before anything is.
@@ -239,10 +396,14 @@ impl Config {
         parameters
     }
 
+    fn first_host(&self) -> HostSpec {
+        self.hosts.first().cloned().unwrap_or_default()
+    }
+
     fn set(&mut self, key: &str, value: String) -> Result<(), ConfigError> {
         match key {
-            "host" => self.host = parse_host(value)?,
-            "port" => self.port = parse_port(&value)?,
+            "host" => self.hosts = vec![HostSpec { host: Some(parse_host(value)?), ..self.first_host() }],
+            "port" => self.hosts = vec![HostSpec { port: parse_port(&value)?, ..self.first_host() }],
             "user" => self.user = value,
             "password" => self.password = Some(Secret::new(value)),
             "dbname" => self.dbname = Some(value),
@@ -285,10 +446,10 @@ impl FromStr for Config {
         }
         let (host, port) = split_port(host_port)?;
         if !host.is_empty() {
-            config.host = parse_host(decode("host", host)?)?;
+            config.set("host", decode("host", host)?)?;
         }
         if !port.is_empty() {
-            config.port = parse_port(port)?;
+            config.set("port", port.to_owned())?;
         }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) =
@@ -377,8 +538,8 @@ mod tests {
         let shown = match url.parse::<Config>() {
             Ok(config) => format!(
                 "{} {} {} {} {:?}",
-                config.host,
-                config.port,
+                config.hosts[0].host.as_ref().unwrap(),
+                config.hosts[0].port,
                 config.user,
                 config.dbname_ref(),
                 config.password.as_ref().map(|p| String::from_utf8_lossy(p.expose()).into_owned())

@@ -12,6 +12,7 @@ use cornac_proto::message::{
 use cornac_proto::session::{CloseReason, Closed, Session};
 use tokio::time::timeout;
 
+use crate::connect::Route;
 use crate::error::{Error, Result};
 use crate::mailbox::{Mail, Mailboxes, Notification};
 use crate::prepared::StatementNames;
@@ -47,12 +48,31 @@ pub struct Connection {
     pub(crate) statement_names: StatementNames,
     cancel_key: Option<CancelKey>,
     version: ProtocolVersion,
+    /// How the server was reached; `None` over a transport of the caller's.
+    route: Option<Route>,
 }
 
 impl Connection {
     pub(crate) fn new(stream: Stream, established: Established, mailboxes: Mailboxes) -> Self {
         let Established { session, cancel_key, version } = established;
-        Self { stream, session, mailboxes, statement_names: StatementNames::new(), cancel_key, version }
+        Self {
+            stream,
+            session,
+            mailboxes,
+            statement_names: StatementNames::new(),
+            cancel_key,
+            version,
+            route: None,
+        }
+    }
+
+    pub(crate) fn set_route(&mut self, route: Route) {
+        self.route = Some(route);
+    }
+
+    /// Whether what is sent and received is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.stream.is_tls()
     }
 
     /// Says goodbye (Terminate) and closes the socket, waiting at most 2 seconds for the server to take it.
@@ -87,7 +107,7 @@ impl Connection {
             self.stream.poll_shutdown(cx)
         });
         let said = timeout(CLOSE_TIMEOUT, goodbye).await;
-        self.stream = Stream::Closed;
+        self.stream.close();
         said.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(Error::io)
     }
 
@@ -192,18 +212,18 @@ impl Connection {
     /// The message that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
     pub(crate) fn poll_message(&mut self) -> Result<Option<Backend<'_>>, Closed> {
         let Self { session, stream, .. } = self;
-        session.poll_message().inspect_err(|_| *stream = Stream::Closed)
+        session.poll_message().inspect_err(|_| stream.close())
     }
 
     /// The row that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
     pub(crate) fn poll_row(&mut self, columns: usize) -> Result<Option<DataRow<'_>>, Closed> {
         let Self { session, stream, .. } = self;
-        session.poll_row(columns).inspect_err(|_| *stream = Stream::Closed)
+        session.poll_row(columns).inspect_err(|_| stream.close())
     }
 
     fn put_aside(&mut self) -> Result<(), Closed> {
         let Self { session, stream, mailboxes, .. } = self;
-        match session.poll_message().inspect_err(|_| *stream = Stream::Closed)? {
+        match session.poll_message().inspect_err(|_| stream.close())? {
             Some(Backend::NoticeResponse(notice)) => {
                 let notice = ServerMessage::from(notice);
                 tracing::debug!(target: "cornac::notice", "{notice}");
@@ -223,7 +243,7 @@ impl Connection {
                 Ok(Some(tag)) => return Poll::Ready(Ok(tag)),
                 Ok(None) => {}
                 Err(closed) => {
-                    self.stream = Stream::Closed;
+                    self.stream.close();
                     return Poll::Ready(Err(closed));
                 }
             }
@@ -243,10 +263,11 @@ impl Connection {
         };
         match self.stream.poll_read(cx, self.session.receive_buffer()) {
             Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(Ok(())),
-            Poll::Ready(Ok(_)) => {
-                let closed = self.session.handle_eof();
-                self.stream = Stream::Closed;
-                Poll::Ready(Err(closed))
+            Poll::Ready(Ok(_)) => Poll::Ready(Err(self.handle_eof())),
+            // Over TLS: the server closed without close_notify, as one that was killed does. The protocol's own
+            // framing tells whether anything is missing.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Poll::Ready(Err(self.handle_eof()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.give_up_io(&write_error.unwrap_or(error)))),
             Poll::Pending => match write_error {
@@ -268,8 +289,13 @@ impl Connection {
 
     /// Closes the socket, for `reason` unless there was one already.
     pub(crate) fn give_up(&mut self, reason: CloseReason) -> Closed {
-        self.stream = Stream::Closed;
+        self.stream.close();
         self.session.abandon(reason)
+    }
+
+    fn handle_eof(&mut self) -> Closed {
+        self.stream.close();
+        self.session.handle_eof()
     }
 
     fn give_up_io(&mut self, error: &io::Error) -> Closed {

@@ -6,7 +6,6 @@ use std::task::{Context, Poll, Waker};
 use cornac_proto::session::{Checkpoint, CloseReason, Progress};
 
 use crate::connection::Connection;
-use crate::stream::Stream;
 
 /// Requests of one caller, and the promise that none of them is first sent after the caller has gone.
 ///
@@ -49,7 +48,9 @@ impl DerefMut for Flight<'_> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        if self.connection.session.take_back(self.checkpoint) == Progress::PartlySent {
+        let progress = self.connection.session.take_back(self.checkpoint);
+        // TLS may hold the end of a request that the session has seen go.
+        if progress == Progress::PartlySent || self.connection.stream.has_unflushed() {
             self.connection.finish_writing_or_close();
         }
     }
@@ -63,15 +64,16 @@ impl Connection {
         while self.session.has_unsent() {
             match self.stream.poll_write(&mut cx, self.session.unsent()) {
                 Poll::Ready(Ok(count)) if count > 0 => self.session.handle_sent(count),
-                _ => {
-                    let reason = "a request was dropped when it was written in part".to_owned();
-                    self.session.abandon(CloseReason::Abandoned(reason));
-                    self.stream = Stream::Closed;
-                    return;
-                }
+                _ => return self.close_half_written(),
             }
         }
-        // A transport of the caller's that keeps bytes back pushes them out with the next use.
-        let _ = self.stream.poll_flush(&mut cx);
+        if !matches!(self.stream.poll_flush(&mut cx), Poll::Ready(Ok(()))) {
+            self.close_half_written();
+        }
+    }
+
+    fn close_half_written(&mut self) {
+        let reason = "a request was dropped when it was written in part".to_owned();
+        self.give_up(CloseReason::Abandoned(reason));
     }
 }

@@ -29,15 +29,20 @@ mod mailbox;
 mod prepared;
 mod row;
 mod simple;
+mod ssl_options;
 mod statement;
 mod stream;
+mod tls;
 
 pub use client::Client;
-pub use config::{Config, ConfigError, Host};
+pub use config::{
+    Config, ConfigError, Host, HostSpec, LoadBalanceHosts, SslCertMode, SslMode, SslNegotiation, SslOptions,
+    SslRootCert, TargetSessionAttrs, TlsVersion,
+};
 pub use connect::{Attempt, ConnectError, ConnectFailure};
 pub use connection::Connection;
 pub use cornac_proto::SqlState;
-pub use cornac_proto::handshake::HandshakeError;
+pub use cornac_proto::handshake::{ChannelBindingMode, HandshakeError, Method, Methods, TlsRequestError};
 pub use cornac_proto::message::{ServerMessage, Severity, TransactionStatus};
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use execution::Rows;
@@ -46,3 +51,4 @@ pub use prepared::Prepared;
 pub use row::Row;
 pub use simple::SimpleResult;
 pub use statement::{IntoStatement, StatementRef};
+pub use tls::{CertificateFailure, TlsError};

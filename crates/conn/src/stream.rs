@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio_rustls::client::TlsStream;
 use tokio_util::io::poll_read_buf;
 
 /// A transport that the caller brings: a tunnel, an in-memory pipe, a simulated network.
@@ -18,81 +19,165 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// The transports, as one enum: a query does not pay for dynamic dispatch, unless the caller brought the transport.
-pub(crate) enum Stream {
+pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Custom {
-        transport: Box<dyn Transport>,
-        /// Whether something was written that may not have been pushed out.
-        unflushed: bool,
-    },
+    Custom(Box<dyn Transport>),
+}
+
+/// A socket, encrypted or not, or what is left of one.
+pub(crate) struct Stream {
+    channel: Channel,
+    /// Whether something was written that may not have been pushed out. Plain sockets keep nothing back.
+    unflushed: bool,
+}
+
+enum Channel {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
     /// The socket has been dropped, so that it is closed whoever still holds the connection.
     Closed,
 }
 
 impl Stream {
+    pub(crate) fn plain(socket: Socket) -> Self {
+        Self { channel: Channel::Plain(socket), unflushed: false }
+    }
+
+    pub(crate) fn tls(stream: TlsStream<Socket>) -> Self {
+        Self { channel: Channel::Tls(Box::new(stream)), unflushed: false }
+    }
+
+    /// Drops the socket.
+    pub(crate) fn close(&mut self) {
+        *self = Self { channel: Channel::Closed, unflushed: false };
+    }
+
+    /// Whether what is sent is encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.channel, Channel::Tls(_))
+    }
+
+    /// Whether something was written that may not have been pushed out.
+    pub(crate) fn has_unflushed(&self) -> bool {
+        self.unflushed
+    }
+
     /// Reads what is there, at most as much as `buffer` has room for.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => poll_read_buf(Pin::new(stream), cx, buffer),
-            #[cfg(unix)]
-            Self::Unix(stream) => poll_read_buf(Pin::new(stream), cx, buffer),
-            Self::Custom { transport, .. } => poll_read_buf(Pin::new(transport), cx, buffer),
-            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        match &mut self.channel {
+            Channel::Plain(socket) => poll_read_buf(Pin::new(socket), cx, buffer),
+            Channel::Tls(stream) => poll_read_buf(Pin::new(&mut **stream), cx, buffer),
+            Channel::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
-    /// Writes and pushes out as many of `bytes` as the transport takes now.
+    /// Writes as many of `bytes` as the transport takes now. What it may keep back is pushed out by
+    /// [`poll_flush`](Self::poll_flush).
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Custom { transport, unflushed } => {
-                *unflushed = true;
-                Pin::new(transport).poll_write(cx, bytes)
+        match &mut self.channel {
+            Channel::Plain(socket) => {
+                self.unflushed |= matches!(socket, Socket::Custom(_));
+                Pin::new(socket).poll_write(cx, bytes)
             }
-            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            Channel::Tls(stream) => {
+                self.unflushed = true;
+                Pin::new(&mut **stream).poll_write(cx, bytes)
+            }
+            Channel::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
-    /// Pushes out what a transport of the caller's may have kept back. Sockets keep nothing back.
+    /// Pushes out what TLS or a transport of the caller's may have kept back.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Custom { transport, unflushed: unflushed @ true } => {
-                let flushed = Pin::new(transport).poll_flush(cx);
-                *unflushed = flushed.is_pending();
-                flushed
-            }
-            _ => Poll::Ready(Ok(())),
+        if !self.unflushed {
+            return Poll::Ready(Ok(()));
         }
+        let flushed = match &mut self.channel {
+            Channel::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Channel::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Channel::Closed => Poll::Ready(Ok(())),
+        };
+        self.unflushed = flushed.is_pending();
+        flushed
     }
 
-    /// Says that nothing more will be written.
+    /// Says that nothing more will be written; over TLS with close_notify before it.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            #[cfg(unix)]
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Custom { transport, .. } => Pin::new(transport).poll_shutdown(cx),
-            Self::Closed => Poll::Ready(Ok(())),
+        match &mut self.channel {
+            Channel::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Channel::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Channel::Closed => Poll::Ready(Ok(())),
         }
     }
 }
 
-impl fmt::Debug for Stream {
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Custom(transport) => Pin::new(transport).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Custom(transport) => Pin::new(transport).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Custom(transport) => Pin::new(transport).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Custom(transport) => Pin::new(transport).poll_shutdown(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tcp(_) => "Tcp",
             #[cfg(unix)]
             Self::Unix(_) => "Unix",
-            Self::Custom { .. } => "Custom",
-            Self::Closed => "Closed",
+            Self::Custom(_) => "Custom",
         })
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.channel {
+            Channel::Plain(socket) => socket.fmt(f),
+            Channel::Tls(stream) => write!(f, "Tls({:?})", stream.get_ref().0),
+            Channel::Closed => f.write_str("Closed"),
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod error;
 mod policy;
 mod state;
+mod tls_request;
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ use crate::session::{Parameters, Session};
 pub use error::HandshakeError;
 pub use policy::{AuthPolicy, ChannelBindingMode, Method, Methods};
 use state::{AwaitRequest, Deriving, Next, State};
+pub use tls_request::{TlsAnswer, TlsRequest, TlsRequestError};
 
 /// The handshake of one connection: startup packet, authentication, the server's first reports.
 ///
