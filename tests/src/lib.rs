@@ -12,6 +12,7 @@ mod binaries;
 mod cluster;
 mod deadline;
 pub mod fuzz;
+pub mod impostor;
 pub mod messages;
 pub mod model_server;
 mod one_byte;

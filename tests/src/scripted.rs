@@ -152,6 +152,11 @@ impl ScriptedServer {
         let _ = self.stream.write_all(bytes).await;
     }
 
+    /// Sends bytes as they are; false when the client has gone.
+    pub async fn offer_bytes(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
     /// Sends messages.
     ///
     /// # Panics

@@ -1,11 +1,14 @@
 //! The integration tests of cornac, in one program.
 
+mod cancel;
 mod corpus;
 mod drops;
 mod entry;
 mod harness;
+mod negotiation;
 mod recorded;
 mod tls;
+mod tls_faults;
 mod values;
 mod verbs;
 mod wire;

@@ -39,8 +39,9 @@ impl TlsServer {
         fill(&pki);
         let mut options = ClusterOptions { hba: Some(HBA.to_owned()), ..ClusterOptions::default() };
         for entry in std::fs::read_dir(pki.directory()).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".crt") || name.ends_with(".key") {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if entry.path().extension().is_some_and(|extension| extension == "crt" || extension == "key") {
                 options.files.push((name.clone(), pki.read(&name).unwrap()));
             }
         }
@@ -93,7 +94,7 @@ fn issue(pki: &Pki, name: &str) {
     let subject = "/CN=db.example";
     let named = Request { subject, extensions: NAMED, ..Request::default() };
     let request = match name {
-        "right" => named,
+        "right" | "revoked" => named,
         "rsa" => Request { key: RSA, ..named },
         "rsa-sha384" => Request { key: RSA, signature: &["-sha384"], ..named },
         "rsa-sha512" => Request { key: RSA, signature: &["-sha512"], ..named },
@@ -117,7 +118,6 @@ fn issue(pki: &Pki, name: &str) {
         "client-only" => Request { extensions: "extendedKeyUsage=clientAuth", ..named },
         "expired" => Request { validity: Some(("200101000000Z", "210101000000Z")), ..named },
         "future" => Request { validity: Some(("400101000000Z", "410101000000Z")), ..named },
-        "revoked" => named,
         name => panic!("{name}"),
     };
     let issuer = if name.starts_with("rsa-") { "rsaroot" } else { "root" };

@@ -10,6 +10,7 @@ use cornac_proto::auth::Secret;
 use cornac_proto::handshake::{AuthPolicy, ChannelBindingMode, HandshakeConfig, Methods};
 
 use crate::connect::SocketOptions;
+use crate::password::{PasswordError, PasswordProvider};
 
 pub use crate::ssl_options::{SslCertMode, SslMode, SslNegotiation, SslOptions, SslRootCert, TlsVersion};
 
@@ -41,6 +42,16 @@ pub struct HostSpec {
     pub hostaddr: Option<IpAddr>,
     /// The TCP port, or the number in the name of the Unix socket.
     pub port: u16,
+}
+
+impl fmt::Display for HostSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.host, self.hostaddr) {
+            (Some(host), _) => write!(f, "{host}:{}", self.port),
+            (None, Some(address)) => write!(f, "{address}:{}", self.port),
+            (None, None) => write!(f, "the default socket, port {}", self.port),
+        }
+    }
 }
 
 /// What kind of server is wanted (`target_session_attrs`).
@@ -113,6 +124,8 @@ pub struct Config {
     target_session_attrs: TargetSessionAttrs,
     load_balance_hosts: LoadBalanceHosts,
     connect_deadline: Option<Duration>,
+    socket_options: SocketOptions,
+    password_provider: Option<PasswordProvider>,
     policy: AuthPolicy,
     dbname: Option<String>,
     application_name: Option<String>,
@@ -181,6 +194,8 @@ impl Config {
             target_session_attrs: TargetSessionAttrs::default(),
             load_balance_hosts: LoadBalanceHosts::default(),
             connect_deadline: None,
+            socket_options: SocketOptions::default(),
+            password_provider: None,
             policy: AuthPolicy::default(),
             dbname: None,
             application_name: None,
@@ -262,6 +277,13 @@ impl Config {
         self
     }
 
+    /// Where the password comes from, in place of [`password`](Self::password). None by default.
+    #[must_use]
+    pub fn password_provider(mut self, provider: PasswordProvider) -> Self {
+        self.password_provider = Some(provider);
+        self
+    }
+
     /// The database. The one of the user's name by default.
     #[must_use]
     pub fn dbname(mut self, dbname: impl Into<String>) -> Self {
@@ -336,22 +358,15 @@ impl Config {
     }
 
     pub(crate) fn socket_options(&self) -> SocketOptions {
-        SocketOptions {
-            keepalives: true,
-            keepalives_idle: None,
-            keepalives_interval: None,
-            keepalives_count: None,
-            tcp_user_timeout: None,
-            require_peer: None,
-        }
+        self.socket_options.clone()
     }
 
     /// The password for one of the hosts.
-    pub(crate) async fn password_for(
-        &self,
-        _spec: &HostSpec,
-    ) -> Result<Option<Secret>, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.password.clone())
+    pub(crate) async fn password_for(&self, spec: &HostSpec) -> Result<Option<Secret>, PasswordError> {
+        match &self.password_provider {
+            Some(provider) => provider.fetch(spec).await.map(Some),
+            None => Ok(self.password.clone()),
+        }
     }
 
     /// What the handshake needs to know, but for the password and what depends on the channel.

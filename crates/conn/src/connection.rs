@@ -1,10 +1,13 @@
 //! The connection: what it is made of, and how its bytes move.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use cornac_proto::SqlState;
 use cornac_proto::handshake::{CancelKey, Established};
 use cornac_proto::message::{
     Backend, BackendTag, DataRow, ProtocolVersion, ServerMessage, TransactionStatus,
@@ -12,14 +15,17 @@ use cornac_proto::message::{
 use cornac_proto::session::{CloseReason, Closed, Session};
 use tokio::time::timeout;
 
+use crate::cancel::{CancelState, CancelToken, Cancelling};
 use crate::connect::Route;
-use crate::error::{Error, Result};
-use crate::mailbox::{Mail, Mailboxes, Notification};
+use crate::deadline::{Deadline, Overdue};
+use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::mailbox::{Mail, Mailboxes, NoticeHandler, Notification};
 use crate::prepared::StatementNames;
 use crate::stream::Stream;
 
-/// How long the replies to an abandoned request may take to come before the connection is given up.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the replies to an abandoned request may take to come before it is cancelled at the server. They then have
+/// [`GRACE`](crate::deadline::GRACE) before the connection is given up.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long saying goodbye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,7 +40,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// Every future of a connection may be dropped at any moment. A request of which no byte was sent never runs.
 /// One that was sent runs on at the server, unseen; its replies are read before the next use, which therefore
-/// waits for it, up to 10 seconds, before the connection is given up. One that was written in part is completed if the
+/// waits for it; after 5 seconds it cancels it at the server, and 5 seconds later gives the connection up. One that was written in part is completed if the
 /// socket takes the rest at once; otherwise the connection is closed. The next answer is always the next request's own.
 ///
 /// # Panics
@@ -49,7 +55,13 @@ pub struct Connection {
     cancel_key: Option<CancelKey>,
     version: ProtocolVersion,
     /// How the server was reached; `None` over a transport of the caller's.
-    route: Option<Route>,
+    route: Option<Arc<Route>>,
+    pub(crate) cancel_state: Arc<CancelState>,
+    /// The connection's own request to cancel, which goes on while replies are awaited.
+    cancelling: Option<Cancelling>,
+    statement_timeout: Option<Duration>,
+    pub(crate) deadline: Option<Deadline>,
+    notice_handler: Option<NoticeHandler>,
 }
 
 impl Connection {
@@ -63,11 +75,50 @@ impl Connection {
             cancel_key,
             version,
             route: None,
+            cancel_state: Arc::default(),
+            cancelling: None,
+            statement_timeout: None,
+            deadline: None,
+            notice_handler: None,
         }
     }
 
     pub(crate) fn set_route(&mut self, route: Route) {
-        self.route = Some(route);
+        self.route = Some(Arc::new(route));
+    }
+
+    /// What cancels the connection's statements, from anywhere.
+    pub fn cancel_token(&self) -> CancelToken {
+        CancelToken::new(self.cancel_key.clone(), self.route.clone(), Arc::clone(&self.cancel_state))
+    }
+
+    /// How long each statement may take from now on, from its first byte to its last reply; `None`: as long as it takes.
+    ///
+    /// A statement that takes longer is cancelled at the server, and fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout);
+    /// the connection works on. If the server does not answer within 5 s after that, the connection is closed.
+    pub fn set_statement_timeout(&mut self, timeout: Option<Duration>) {
+        self.statement_timeout = timeout;
+    }
+
+    /// What is done with notices and warnings from now on, as soon as they are read, instead of keeping them for
+    /// [`take_notices`](Self::take_notices); `None` keeps them. The handler runs in the task that uses the connection, and must not
+    /// block.
+    pub fn set_notice_handler(&mut self, handler: Option<NoticeHandler>) {
+        self.notice_handler = handler;
+    }
+
+    /// A statement begins: its time runs.
+    pub(crate) fn start_deadline(&mut self) {
+        self.deadline = self.statement_timeout.map(Deadline::new);
+    }
+
+    /// What a server's refusal means: its own word, or that we had it cancelled because its time was over.
+    pub(crate) fn refusal(&self, server: ServerMessage) -> Error {
+        let passed = self.deadline.as_ref().and_then(Deadline::passed);
+        match passed.filter(|_| server.code() == Some(SqlState::QUERY_CANCELED)) {
+            Some(limit) => Error::new(ErrorKind::Timeout { limit, server }, Delivery::Answered),
+            None => Error::server_refused(server),
+        }
     }
 
     /// Whether what is sent and received is encrypted.
@@ -142,9 +193,10 @@ impl Connection {
         self.session.closed().is_some()
     }
 
-    /// Whether another user could take the connection over as it is: open, nothing unanswered, no transaction.
+    /// Whether another user could take the connection over as it is: open, nothing unanswered, no transaction, and no
+    /// request to cancel on the way.
     pub fn is_idle(&self) -> bool {
-        self.session.is_idle()
+        self.session.is_idle() && self.cancel_state.is_quiet()
     }
 
     /// The notices and warnings that have come since the last call, at most the newest 1,024.
@@ -157,21 +209,20 @@ impl Connection {
         self.mailboxes.notifications.take()
     }
 
-    /// Makes the connection ready for a new request: open, and with the replies to abandoned ones out of the way.
+    /// Makes the connection ready for a new request: open, with the replies to abandoned ones out of the way, and with no request
+    /// to cancel under way that could hit the new one.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         if let Some(closed) = self.session.closed() {
             return Err(Error::already_closed(closed.clone()));
         }
-        if self.session.is_settled() && !self.session.has_unsent() {
+        self.deadline = None;
+        if self.session.is_settled() && !self.session.has_unsent() && self.cancel_state.is_quiet() {
             return Ok(());
         }
-        match timeout(DRAIN_TIMEOUT, self.drain()).await {
-            Ok(drained) => drained,
-            Err(_) => {
-                let reason = "the replies to an abandoned request did not end within 10 s".to_owned();
-                Err(Error::already_closed(self.give_up(CloseReason::Abandoned(reason))))
-            }
-        }
+        self.deadline = Some(Deadline::new(DRAIN_TIMEOUT));
+        let drained = self.drain().await;
+        self.deadline = None;
+        drained
     }
 
     async fn drain(&mut self) -> Result<()> {
@@ -181,6 +232,22 @@ impl Connection {
             }
             self.wait_for_message().await.map_err(Error::already_closed)?;
             self.poll_message().map_err(Error::already_closed)?;
+        }
+        let state = Arc::clone(&self.cancel_state);
+        let mut over = pin!(state.wait_until_over());
+        poll_fn(|cx| {
+            self.poll_cancelling(cx);
+            if over.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            self.poll_deadline(cx).map(Err)
+        })
+        .await
+        .map_err(Error::already_closed)?;
+        if self.cancel_state.is_spoilt() {
+            let reason =
+                "a request to cancel was sent, and nobody saw its end: it could hit any statement".to_owned();
+            return Err(Error::already_closed(self.give_up(CloseReason::Abandoned(reason))));
         }
         Ok(())
     }
@@ -197,7 +264,7 @@ impl Connection {
     /// own accord is put aside.
     pub(crate) async fn wait_for_message(&mut self) -> Result<BackendTag, Closed> {
         loop {
-            let tag = poll_fn(|cx| self.poll_peek(cx)).await?;
+            let tag = poll_fn(|cx| self.poll_wait(cx)).await?;
             match tag {
                 BackendTag::NoticeResponse
                 | BackendTag::NotificationResponse
@@ -211,7 +278,17 @@ impl Connection {
 
     /// The message that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
     pub(crate) fn poll_message(&mut self) -> Result<Option<Backend<'_>>, Closed> {
-        let Self { session, stream, .. } = self;
+        let Self { session, stream, cancel_state, .. } = self;
+        if matches!(session.peek_tag(), Ok(Some(BackendTag::ReadyForQuery))) {
+            if let Some(Backend::ReadyForQuery(status)) =
+                session.poll_message().inspect_err(|_| stream.close())?
+            {
+                if session.is_settled() {
+                    cancel_state.set_idle();
+                }
+                return Ok(Some(Backend::ReadyForQuery(status)));
+            }
+        }
         session.poll_message().inspect_err(|_| stream.close())
     }
 
@@ -221,13 +298,16 @@ impl Connection {
         session.poll_row(columns).inspect_err(|_| stream.close())
     }
 
-    fn put_aside(&mut self) -> Result<(), Closed> {
-        let Self { session, stream, mailboxes, .. } = self;
+    pub(crate) fn put_aside(&mut self) -> Result<(), Closed> {
+        let Self { session, stream, mailboxes, notice_handler, .. } = self;
         match session.poll_message().inspect_err(|_| stream.close())? {
             Some(Backend::NoticeResponse(notice)) => {
                 let notice = ServerMessage::from(notice);
                 tracing::debug!(target: "cornac::notice", "{notice}");
-                mailboxes.notices.put(notice);
+                match notice_handler {
+                    Some(handler) => handler.handle(&notice),
+                    None => mailboxes.notices.put(notice),
+                }
             }
             Some(Backend::NotificationResponse(notification)) => {
                 mailboxes.notifications.put(notification.into());
@@ -237,7 +317,46 @@ impl Connection {
         Ok(())
     }
 
-    fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
+    /// The tag of the next message, under the deadline of the statement.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
+        self.poll_cancelling(cx);
+        match self.poll_peek(cx) {
+            Poll::Ready(tag) => Poll::Ready(tag),
+            Poll::Pending => self.poll_deadline(cx).map(Err),
+        }
+    }
+
+    /// Ready when the deadline and the grace behind it have passed, with the connection closed.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        loop {
+            let Some(deadline) = &mut self.deadline else { return Poll::Pending };
+            match ready!(deadline.poll(cx)) {
+                Overdue::Cancel => {
+                    if !self.session.is_settled() && self.cancelling.is_none() {
+                        self.cancelling = Some(Cancelling::new(self.cancel_token()));
+                    }
+                    self.poll_cancelling(cx);
+                }
+                Overdue::GiveUp => {
+                    let reason =
+                        "the server did not answer in time, nor after a request to cancel".to_owned();
+                    return Poll::Ready(self.give_up(CloseReason::Abandoned(reason)));
+                }
+            }
+        }
+    }
+
+    fn poll_cancelling(&mut self, cx: &mut Context<'_>) {
+        let Some(cancelling) = &mut self.cancelling else { return };
+        if let Poll::Ready(cancelled) = cancelling.poll(cx) {
+            self.cancelling = None;
+            if let Err(error) = cancelled {
+                tracing::warn!(target: "cornac::connection", "a statement that took too long could not be cancelled: {error}");
+            }
+        }
+    }
+
+    pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
         loop {
             match self.session.peek_tag() {
                 Ok(Some(tag)) => return Poll::Ready(Ok(tag)),

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use cornac_proto::SqlState;
 use cornac_proto::message::ServerMessage;
 use cornac_proto::session::{CloseReason, Closed, CommandError, Progress};
 use cornac_types::{DecodeError, ParamError, PlanError};
 
+use crate::cancel::CancelError;
 use crate::config::ConfigError;
 use crate::connect::ConnectError;
 
@@ -60,6 +62,15 @@ pub enum ErrorKind {
     Columns(PlanError),
     /// A value of the result does not fit its Rust type.
     Value(DecodeError),
+    /// The statement took longer than it may. It was cancelled at the server, and had no effect.
+    Timeout {
+        /// The limit.
+        limit: Duration,
+        /// What the server said when it was cancelled.
+        server: ServerMessage,
+    },
+    /// Nothing could be cancelled.
+    Cancel(CancelError),
     /// `fetch_one` or `fetch_value` found no row.
     NoRows,
     /// More rows came than the one that was asked for.
@@ -87,6 +98,11 @@ impl Error {
         &self.0.kind
     }
 
+    /// What happened, as a value of one's own.
+    pub fn into_kind(self) -> ErrorKind {
+        self.0.kind
+    }
+
     /// How far the request got.
     pub fn delivery(&self) -> Delivery {
         self.0.delivery
@@ -100,7 +116,7 @@ impl Error {
     /// What the server said, where it said something: all fields of its ErrorResponse.
     pub fn server(&self) -> Option<&ServerMessage> {
         match self.kind() {
-            ErrorKind::Server(server) => Some(server),
+            ErrorKind::Server(server) | ErrorKind::Timeout { server, .. } => Some(server),
             ErrorKind::Closed(closed) | ErrorKind::Command(CommandError::Closed(closed)) => {
                 match closed.reason() {
                     CloseReason::Fatal(server) => Some(server),
@@ -211,6 +227,12 @@ impl From<ConfigError> for Error {
     }
 }
 
+impl From<CancelError> for Error {
+    fn from(error: CancelError) -> Self {
+        Self::new(ErrorKind::Cancel(error), Delivery::NotSent)
+    }
+}
+
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::new(ErrorKind::Connect(error), Delivery::NotSent)
@@ -243,6 +265,10 @@ impl fmt::Display for Error {
             ErrorKind::Command(error) => write!(f, "{error}")?,
             ErrorKind::Columns(error) => write!(f, "{error}")?,
             ErrorKind::Value(error) => write!(f, "{error}")?,
+            ErrorKind::Timeout { limit, .. } => {
+                write!(f, "the statement took longer than {limit:?}, and was cancelled")?;
+            }
+            ErrorKind::Cancel(error) => write!(f, "{error}")?,
             ErrorKind::NoRows => f.write_str("the statement returned no row, and one was asked for")?,
             ErrorKind::TooManyRows => {
                 f.write_str("the statement returned more than one row, and one was asked for")?;
@@ -311,6 +337,7 @@ impl std::error::Error for Error {
             ErrorKind::Columns(error) => std::error::Error::source(error),
             ErrorKind::Value(error) => std::error::Error::source(error),
             ErrorKind::Io(error) => std::error::Error::source(error),
+            ErrorKind::Cancel(error) => std::error::Error::source(error),
             _ => None,
         }
     }

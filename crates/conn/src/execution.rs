@@ -53,6 +53,7 @@ impl<'c> Rows<'c> {
                     return Err(Error::usage(what, Delivery::NotSent).with_statement(prepared.sql()));
                 }
                 connection.settle().await?;
+                connection.start_deadline();
                 (prepared.name(), prepared.sql(), prepared.description().clone())
             }
         };
@@ -203,7 +204,8 @@ impl<'c> Rows<'c> {
         match flight.poll_message().map_err(lost)? {
             Some(Backend::CommandComplete(complete)) => *rows_affected = complete.rows().unwrap_or(0),
             Some(Backend::ErrorResponse(error)) if refused.is_none() => {
-                *refused = Some(Error::server_refused(error.into()).with_statement(statement));
+                let server = error.into();
+                *refused = Some(flight.refusal(server).with_statement(statement));
             }
             Some(Backend::CopyInResponse(_)) => misplaced_copy_in = true,
             Some(Backend::CopyOutResponse(_)) => {

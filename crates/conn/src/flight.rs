@@ -23,6 +23,7 @@ impl<'c> Flight<'c> {
     /// Guards what is requested from now on.
     pub(crate) fn new(connection: &'c mut Connection) -> Self {
         let checkpoint = connection.session.checkpoint();
+        connection.cancel_state.set_busy();
         Self { connection, checkpoint }
     }
 
@@ -49,6 +50,9 @@ impl DerefMut for Flight<'_> {
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let progress = self.connection.session.take_back(self.checkpoint);
+        if self.connection.session.is_settled() {
+            self.connection.cancel_state.set_idle();
+        }
         // TLS may hold the end of a request that the session has seen go.
         if progress == Progress::PartlySent || self.connection.stream.has_unflushed() {
             self.connection.finish_writing_or_close();

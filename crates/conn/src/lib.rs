@@ -18,14 +18,18 @@
 //! # }
 //! ```
 
+mod cancel;
 mod client;
 mod config;
 mod connect;
 mod connection;
+mod deadline;
 mod error;
 mod execution;
 mod flight;
 mod mailbox;
+mod notifications;
+mod password;
 mod prepared;
 mod row;
 mod simple;
@@ -34,6 +38,7 @@ mod statement;
 mod stream;
 mod tls;
 
+pub use cancel::{CancelError, CancelToken};
 pub use client::Client;
 pub use config::{
     Config, ConfigError, Host, HostSpec, LoadBalanceHosts, SslCertMode, SslMode, SslNegotiation, SslOptions,
@@ -46,7 +51,9 @@ pub use cornac_proto::handshake::{ChannelBindingMode, HandshakeError, Method, Me
 pub use cornac_proto::message::{ServerMessage, Severity, TransactionStatus};
 pub use error::{Delivery, Error, ErrorKind, Result};
 pub use execution::Rows;
-pub use mailbox::{Mail, Notification};
+pub use mailbox::{Mail, NoticeHandler, Notification};
+pub use notifications::Notifications;
+pub use password::{PasswordError, PasswordProvider};
 pub use prepared::Prepared;
 pub use row::Row;
 pub use simple::SimpleResult;

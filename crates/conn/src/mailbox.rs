@@ -1,6 +1,8 @@
 //! What a server says of its own accord, kept until somebody asks for it.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
 
 use cornac_proto::message::{NotificationResponse, ServerMessage};
 
@@ -27,6 +29,27 @@ impl From<NotificationResponse<'_>> for Notification {
             payload: message.payload().to_lossy().into_owned(),
             process_id: message.process_id(),
         }
+    }
+}
+
+/// What is done with a notice or warning as soon as it is read.
+#[derive(Clone)]
+pub struct NoticeHandler(Arc<dyn Fn(&ServerMessage) + Send + Sync>);
+
+impl NoticeHandler {
+    /// Calls `handler` for each notice, in the task that uses the connection. It must not block.
+    pub fn new(handler: impl Fn(&ServerMessage) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(handler))
+    }
+
+    pub(crate) fn handle(&self, notice: &ServerMessage) {
+        (self.0)(notice);
+    }
+}
+
+impl fmt::Debug for NoticeHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoticeHandler")
     }
 }
 
@@ -58,6 +81,11 @@ impl<T> Mailbox<T> {
             self.lost = self.lost.saturating_add(1);
         }
         self.messages.push_back(message);
+    }
+
+    /// The oldest message.
+    pub(crate) fn take_first(&mut self) -> Option<T> {
+        self.messages.pop_front()
     }
 
     pub(crate) fn take(&mut self) -> Mail<T> {

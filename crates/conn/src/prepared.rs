@@ -155,6 +155,7 @@ impl Connection {
     /// Parse, Describe, Sync.
     pub(crate) async fn describe_statement(&mut self, name: &str, sql: &str) -> Result<Description> {
         self.settle().await?;
+        self.start_deadline();
         let mut flight = Flight::new(self);
         flight.close_retired_statements()?;
         flight.session.parse(name, sql, &[]).map_err(Error::command)?;
@@ -186,7 +187,8 @@ async fn read_description(mut flight: Flight<'_>) -> Result<Description> {
                 columns = described_columns(description, |ty, _| ty.binary_format());
             }
             Some(Backend::ErrorResponse(error)) => {
-                refused = refused.or(Some(Error::server_refused(error.into())));
+                let server = error.into();
+                refused = refused.or_else(|| Some(flight.refusal(server)));
             }
             _ => {}
         }

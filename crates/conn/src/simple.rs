@@ -46,6 +46,7 @@ impl Connection {
     /// As said at [`Connection`].
     pub async fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
         self.settle().await?;
+        self.start_deadline();
         let mut flight = Flight::new(self);
         flight.session.query(sql).map_err(Error::command)?;
         read_results(flight).await.map_err(|error| error.with_statement(sql))
@@ -81,7 +82,8 @@ async fn read_results(mut flight: Flight<'_>) -> Result<Vec<SimpleResult>> {
                 results.push(std::mem::replace(&mut current, SimpleResult::new()));
             }
             Some(Backend::ErrorResponse(error)) => {
-                refused = refused.or(Some(Error::server_refused(error.into())));
+                let server = error.into();
+                refused = refused.or_else(|| Some(flight.refusal(server)));
             }
             Some(Backend::CopyInResponse(_)) => misplaced_copy_in = true,
             Some(Backend::CopyOutResponse(_)) => {

@@ -36,6 +36,19 @@ pub(crate) struct SocketOptions {
     pub(crate) require_peer: Option<String>,
 }
 
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            keepalives: true,
+            keepalives_idle: None,
+            keepalives_interval: None,
+            keepalives_count: None,
+            tcp_user_timeout: None,
+            require_peer: None,
+        }
+    }
+}
+
 /// The addresses of a host, those of both families in turn (RFC 8305, section 4).
 pub(super) async fn resolve(spec: &HostSpec) -> Result<Vec<Endpoint>, ConnectFailure> {
     let tcp = |address, name| Endpoint::Tcp { address: SocketAddr::new(address, spec.port), name };

@@ -8,6 +8,7 @@ use cornac_proto::SqlState;
 use cornac_proto::handshake::{HandshakeError, TlsRequestError};
 use cornac_proto::message::ServerMessage;
 
+use crate::password::PasswordError;
 use crate::tls::TlsError;
 
 /// Why no connection could be made: what was tried, in order, and how each attempt ended.
@@ -81,7 +82,7 @@ pub enum ConnectFailure {
     },
     /// The caller's own function that gives the password, or the token, failed.
     #[error("no password: {0}")]
-    Password(Box<dyn std::error::Error + Send + Sync>),
+    Password(PasswordError),
     /// The operating system has no random numbers to give.
     #[error("no randomness for the SCRAM nonce: {0}")]
     Randomness(getrandom::Error),
@@ -98,6 +99,11 @@ impl ConnectError {
     /// What was tried, in order.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
+    }
+
+    /// What was tried, in order, as values of one's own.
+    pub fn into_attempts(self) -> Vec<Attempt> {
+        self.attempts
     }
 
     /// What the server that was tried last said, if it said no.
@@ -127,8 +133,12 @@ impl ConnectFailure {
 
     fn is_transient(&self) -> bool {
         match self {
-            Self::Resolve(_) | Self::Io(_) | Self::Broken { .. } | Self::Timeout { .. } => true,
-            Self::SessionAttributes { .. } | Self::SessionQuery(_) => true,
+            Self::Resolve(_)
+            | Self::Io(_)
+            | Self::Broken { .. }
+            | Self::Timeout { .. }
+            | Self::SessionAttributes { .. }
+            | Self::SessionQuery(_) => true,
             Self::TlsRequest(error) => *error == TlsRequestError::Eof,
             Self::Handshake(error) => matches!(error, HandshakeError::Eof { .. }),
             _ => false,

@@ -60,7 +60,7 @@ impl TlsRoute {
                 channel_binding: encrypted.channel_binding,
             }),
             Err(TlsFailure::Tls(error)) => Err(error.into()),
-            Err(TlsFailure::Io(error)) => Err(ConnectFailure::Broken { error, stage: *stage }),
+            Err(TlsFailure::Io(error)) => Err(ConnectFailure::Broken { error, stage }),
         }
     }
 }
@@ -100,8 +100,9 @@ pub(crate) async fn authenticate(
     let mut handshake = Handshake::new(handshake_config, fresh_nonce()?)?;
     let mut mailboxes = Mailboxes::default();
     loop {
+        let step = handshake.poll_step()?;
         *stage = handshake.stage();
-        match handshake.poll_step()? {
+        match step {
             Step::Read => exchange(&mut stream, &mut handshake).await?,
             Step::Derive(derivation) => {
                 let derivation = derive(*derivation).await?;

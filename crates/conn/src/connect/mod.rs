@@ -419,12 +419,10 @@ impl From<&ConnectFailure> for Failed {
             ConnectFailure::Password(_) | ConnectFailure::Randomness(_) => {
                 Self { next: Next::Stop, other_encryption: false }
             }
-            ConnectFailure::SessionAttributes { .. } => Self { next: Next::Address, other_encryption: false },
-            // A refusal under prefer went on in plain already; and a server that breaks off is not asked in plain.
-            ConnectFailure::Tls(TlsError::Refused { .. }) => {
-                Self { next: Next::Address, other_encryption: false }
+            ConnectFailure::Tls(error) if !matches!(error, TlsError::Refused { .. }) => {
+                Self { next: Next::Address, other_encryption: true }
             }
-            ConnectFailure::Tls(_) => Self { next: Next::Address, other_encryption: true },
+            // A refusal under prefer went on in plain already; and a server that breaks off is not asked in plain.
             _ => Self { next: Next::Address, other_encryption: false },
         }
     }

@@ -266,8 +266,11 @@ fn certify(
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         // A certificate of version 1 cannot be compared by the TLS library; the server notices a wrong key.
-        Ok(()) | Err(rustls::Error::InvalidCertificate(_)) => Ok(certified),
-        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(certified),
+        Ok(())
+        | Err(
+            rustls::Error::InvalidCertificate(_)
+            | rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown),
+        ) => Ok(certified),
         Err(_) => Err(TlsError::Content { what, path, why: "it does not belong to the certificate" }),
     }
 }

@@ -105,7 +105,7 @@ impl Trust {
         algorithms: &WebPkiSupportedAlgorithms,
         now: UnixTime,
     ) -> Result<(), webpki::Error> {
-        let between = path.intermediate_certificates().map(|found| found.der()).collect::<Vec<_>>();
+        let between = path.intermediate_certificates().map(webpki::Cert::der).collect::<Vec<_>>();
         let mut chain = vec![leaf.clone()];
         for der in &between {
             chain.push(Certificate::parse(der).map_err(|_| webpki::Error::BadDer)?);

@@ -1,0 +1,482 @@
+//! The first bytes of a connection: the question about TLS, its answers, and servers that go silent.
+
+use std::time::{Duration, Instant};
+
+use cornac_conn::{
+    Config, ConnectFailure, Connection, ErrorKind, HandshakeError, Host, HostSpec, SqlState, SslMode,
+    SslNegotiation, TlsError, TlsRequestError,
+};
+use cornac_proto::message::server;
+use cornac_tests::impostor::{Impostor, Victim};
+use cornac_tests::messages::{bytes, error};
+use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, still_usable};
+
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+const MODES_WITH_TLS: [SslMode; 4] =
+    [SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
+
+fn authentication(code: u32, data: &[u8]) -> Vec<u8> {
+    bytes(|out| server::raw(out, b'R', &[&code.to_be_bytes()[..], data].concat()))
+}
+
+/// The failures of all attempts.
+async fn failures(config: &Config) -> Vec<ConnectFailure> {
+    match Connection::connect(config).await.map(|_| ()).unwrap_err().into_kind() {
+        ErrorKind::Connect(error) => {
+            error.into_attempts().into_iter().map(|attempt| attempt.failure).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// `mode` with roots, where it needs some: any file of certificates will do, since nobody gets that far.
+fn with_roots(config: Config, pki: &cornac_tests::pki::Pki) -> Config {
+    let mut ssl = config.ssl_options().clone();
+    if matches!(ssl.mode, SslMode::VerifyCa | SslMode::VerifyFull) {
+        ssl.root_cert = cornac_conn::SslRootCert::File(pki.path("root.crt"));
+    }
+    config.ssl(ssl)
+}
+
+#[tokio::test]
+async fn entry_01_bytes_behind_the_answer_are_an_attack() {
+    deadline(async {
+        let pki = cornac_tests::pki::Pki::new().unwrap();
+        for stuffed in
+            [&error("FATAL", "28000", "go away")[..], &authentication(0, b"")[..], b"\x16\x03\x01", b"S"]
+        {
+            let answer = [b"S", stuffed].concat();
+            let impostor = Impostor::start(move |mut victim: Victim| {
+                let answer = answer.clone();
+                async move {
+                    victim.read_packet().await;
+                    victim.send(&answer).await;
+                    victim.read_to_end().await;
+                }
+            })
+            .await
+            .unwrap();
+            for mode in MODES_WITH_TLS {
+                let failures = failures(&with_roots(impostor.config(mode), &pki)).await;
+                let injected = ConnectFailure::TlsRequest(TlsRequestError::ResponseInjected);
+                assert_eq!(failures.len(), 1, "{mode:?}: {failures:?}");
+                assert_eq!(failures[0].to_string(), injected.to_string());
+            }
+            let received = impostor.received();
+            assert!(received.iter().all(|bytes| bytes == &SSL_REQUEST), "{received:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_02_a_server_without_tls_is_refused_unless_that_is_preferred_only() {
+    deadline(async {
+        let pki = cornac_tests::pki::Pki::new().unwrap();
+        let impostor = Impostor::start(|mut victim: Victim| async move {
+            victim.read_packet().await;
+            victim.send(b"N").await;
+            if victim.read(8).await.len() >= 8 {
+                victim.send(&error("FATAL", "28P01", "seen")).await;
+            }
+            victim.read_to_end().await;
+        })
+        .await
+        .unwrap();
+        for mode in [SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull] {
+            let failures = failures(&with_roots(impostor.config(mode), &pki)).await;
+            assert!(
+                matches!(failures[..], [ConnectFailure::Tls(TlsError::Refused { .. })]),
+                "{mode:?}: {failures:?}"
+            );
+        }
+        assert!(impostor.received().iter().all(|bytes| bytes == &SSL_REQUEST), "no startup packet has left");
+        let failures = failures(&impostor.config(SslMode::Prefer)).await;
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert_eq!(failures[0].server().map(|server| server.message()), Some("seen"));
+        // Without TLS allowed, nobody is asked for it.
+        let plain = impostor.config(SslMode::Disable).connect_timeout(Some(Duration::from_millis(200)));
+        assert!(Connection::connect(&plain).await.is_err());
+        assert_ne!(impostor.received().last().unwrap()[..8], SSL_REQUEST);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_03_an_error_in_place_of_an_answer_is_nobodys_word() {
+    deadline(async {
+        let pki = cornac_tests::pki::Pki::new().unwrap();
+        let cases = [
+            (error("FATAL", "53300", "trust me"), TlsRequestError::ErrorInPlace),
+            (b"X".to_vec(), TlsRequestError::Garbage(b'X')),
+            (Vec::new(), TlsRequestError::Eof),
+        ];
+        for (answer, expected) in cases {
+            let impostor = Impostor::start(move |mut victim: Victim| {
+                let answer = answer.clone();
+                async move {
+                    victim.read_packet().await;
+                    victim.send(&answer).await;
+                    if !answer.is_empty() {
+                        victim.read_to_end().await;
+                    }
+                }
+            })
+            .await
+            .unwrap();
+            for mode in MODES_WITH_TLS {
+                let failures = failures(&with_roots(impostor.config(mode), &pki)).await;
+                // No attempt in plain behind it, under prefer either.
+                assert_eq!(failures.len(), 1, "{mode:?}: {failures:?}");
+                let ConnectFailure::TlsRequest(failure) = &failures[0] else { panic!("{failures:?}") };
+                assert_eq!(*failure, expected, "{mode:?}");
+                assert!(!failure.to_string().contains("trust me"));
+            }
+        }
+    })
+    .await;
+}
+
+/// Goes along with a client up to a stage, and then says nothing more, or hangs up.
+async fn goes_along(mut victim: Victim, stage: usize, hangs_up: bool) {
+    let steps: [&[u8]; 4] = [
+        // The answer to SSLRequest; the server's first SCRAM message; its last; and no ReadyForQuery.
+        b"N",
+        &bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-256"])),
+        b"",
+        b"",
+    ];
+    for (number, answer) in steps.into_iter().enumerate() {
+        victim.read(8).await;
+        if number == stage {
+            break;
+        }
+        if answer.is_empty() {
+            victim.send(&authentication(0, b"")).await;
+            break;
+        }
+        victim.send(answer).await;
+    }
+    if !hangs_up {
+        victim.read_to_end().await;
+    }
+}
+
+#[tokio::test]
+async fn entry_05_a_server_that_hangs_meets_the_deadline() {
+    deadline(async {
+        let limit = Duration::from_millis(200);
+        let cases = [
+            (SslMode::Prefer, 0, "before it answered SSLRequest"),
+            (SslMode::Prefer, 1, "before it asked for authentication"),
+            (SslMode::Prefer, 2, "during SCRAM authentication"),
+        ];
+        for (mode, stage, said) in cases {
+            let impostor = Impostor::start(move |victim| goes_along(victim, stage, false)).await.unwrap();
+            let begun = Instant::now();
+            let failures = failures(&impostor.config(mode).connect_timeout(Some(limit))).await;
+            assert!(begun.elapsed() < limit * 3, "{:?}", begun.elapsed());
+            let [failure @ ConnectFailure::Timeout { .. }] = &failures[..] else { panic!("{failures:?}") };
+            assert!(failure.to_string().contains(said), "{failure}");
+        }
+        // Behind `S`, and in the middle of the TLS handshake.
+        for answer in [&b"S"[..], b""] {
+            let impostor = Impostor::start(move |mut victim: Victim| async move {
+                victim.read_packet().await;
+                victim.send(answer).await;
+                victim.read_to_end().await;
+            })
+            .await
+            .unwrap();
+            let mut config = impostor.config(SslMode::Require).connect_timeout(Some(limit));
+            if answer.is_empty() {
+                let mut ssl = config.ssl_options().clone();
+                ssl.negotiation = SslNegotiation::Direct;
+                config = config.ssl(ssl);
+            }
+            let failures = failures(&config).await;
+            assert!(failures[0].to_string().contains("during the TLS handshake"), "{failures:?}");
+        }
+        // Before ReadyForQuery.
+        let impostor = Impostor::start(|mut victim: Victim| async move {
+            victim.read_packet().await;
+            victim.send(&authentication(0, b"")).await;
+            victim.read_to_end().await;
+        })
+        .await
+        .unwrap();
+        let config = impostor.config(SslMode::Disable).connect_timeout(Some(limit));
+        let failures = failures(&config).await;
+        assert!(failures[0].to_string().contains("between authentication and ReadyForQuery"), "{failures:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_06_a_server_that_hangs_up_gives_way_to_the_next_host() {
+    deadline(async {
+        let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
+        for stage in 0..3 {
+            let impostor = Impostor::start(move |victim| goes_along(victim, stage, true)).await.unwrap();
+            let alone = failures(&impostor.config(SslMode::Prefer)).await;
+            let said = [
+                "instead of answering SSLRequest",
+                "before it asked for authentication",
+                "during SCRAM authentication",
+            ][stage];
+            assert!(alone[0].to_string().contains(said), "{alone:?}");
+            let hosts = [impostor.port(), cluster.port()].map(|port| {
+                let mut spec = HostSpec::default();
+                spec.host = Some(Host::Tcp("127.0.0.1".to_owned()));
+                spec.port = port;
+                spec
+            });
+            let config = cluster.config(SUPERUSER).with_hosts(hosts.to_vec()).ssl_mode(SslMode::Prefer);
+            still_usable(&mut Connection::connect(&config).await.unwrap()).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_07_nothing_less_than_what_is_asked_for_is_accepted() {
+    deadline(async {
+        use cornac_conn::{ChannelBindingMode, Method, Methods};
+        let requests = [
+            ("ok", authentication(0, b"")),
+            ("clear", authentication(3, b"")),
+            ("md5", authentication(5, b"salt")),
+            ("scram", bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-256"]))),
+            ("plus", bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]))),
+        ];
+        for (name, request) in requests {
+            let impostor = Impostor::start(move |mut victim: Victim| {
+                let request = request.clone();
+                async move {
+                    victim.read_packet().await;
+                    victim.send(&request).await;
+                    victim.read_to_end().await;
+                }
+            })
+            .await
+            .unwrap();
+            let config = impostor.config(SslMode::Disable).allow_cleartext_password(true);
+            let scram = config.clone().require_auth(Methods::from(Method::ScramSha256));
+            let bound = config.clone().channel_binding(ChannelBindingMode::Require);
+            for (asked, config) in [("scram", scram), ("bound", bound)] {
+                if asked == "scram" && (name == "scram" || name == "plus") {
+                    continue;
+                }
+                let failures = failures(&config).await;
+                let typed = matches!(
+                    failures[..],
+                    [ConnectFailure::Handshake(
+                        HandshakeError::MethodForbidden { .. } | HandshakeError::ChannelBindingMissing { .. }
+                    )]
+                );
+                assert!(typed, "{asked} {name}: {failures:?}");
+            }
+            let nothing = Methods::EMPTY;
+            assert!(Connection::connect(&config.require_auth(nothing)).await.is_err(), "{name}");
+            // Each has sent its startup packet, and nothing behind it.
+            for bytes in impostor.received() {
+                let length = usize::try_from(u32::from_be_bytes(bytes[..4].try_into().unwrap())).unwrap();
+                assert_eq!(bytes.len(), length, "{name}: no byte behind the startup packet");
+                assert!(!bytes.windows(6).any(|window| window == b"pencil"));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_14_and_15_what_would_expose_or_is_not_supported_is_refused() {
+    deadline(async {
+        let cases = [
+            (authentication(3, b""), "the connection is not encrypted"),
+            (authentication(2, b""), "KerberosV5"),
+            (authentication(7, b""), "GSS"),
+            (authentication(9, b""), "SSPI"),
+            (bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-1024"])), "SCRAM-SHA-1024"),
+        ];
+        for (request, said) in cases {
+            let impostor = Impostor::start(move |mut victim: Victim| {
+                let request = request.clone();
+                async move {
+                    victim.read_packet().await;
+                    victim.send(&request).await;
+                    victim.read_to_end().await;
+                }
+            })
+            .await
+            .unwrap();
+            let failures = failures(&impostor.config(SslMode::Disable)).await;
+            assert!(failures[0].to_string().contains(said), "{said}: {failures:?}");
+            assert!(!impostor.received()[0].windows(6).any(|window| window == b"pencil"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_16_a_server_that_is_starting_up_is_tried_again() {
+    deadline(async {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&tries);
+        let starts = Impostor::start(move |mut victim: Victim| {
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                victim.read_packet().await;
+                if number < 3 {
+                    victim.send(&error("FATAL", "57P03", "the database system is starting up")).await;
+                } else {
+                    victim.send(&authentication(0, b"")).await;
+                    victim.send(b"Z\0\0\0\x05I").await;
+                }
+                victim.read_to_end().await;
+            }
+        })
+        .await
+        .unwrap();
+        Connection::connect(&starts.config(SslMode::Disable)).await.unwrap();
+        assert_eq!(tries.load(Ordering::SeqCst), 4);
+
+        let never = Impostor::start(|mut victim: Victim| async move {
+            victim.read_packet().await;
+            victim.send(&error("FATAL", "57P03", "the database system is starting up")).await;
+        })
+        .await
+        .unwrap();
+        let config = never.config(SslMode::Disable).connect_timeout(Some(Duration::from_millis(400)));
+        let refused = Connection::connect(&config).await.map(|_| ()).unwrap_err();
+        assert_eq!(refused.sql_state(), Some(SqlState::CANNOT_CONNECT_NOW));
+        assert!(refused.is_transient() && never.received().len() > 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_17_refusals_are_told_apart_and_wrong_passwords_not_tried_again() {
+    deadline(async {
+        let settings = vec![("max_connections".to_owned(), "5".to_owned()), ("superuser_reserved_connections".to_owned(), "0".to_owned()), ("max_wal_senders".to_owned(), "0".to_owned())];
+        let hba = "host all trusted 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\nlocal all all trust\n";
+        let cluster = Cluster::start(&ClusterOptions { hba: Some(hba.to_owned()), settings, ..ClusterOptions::default() }).unwrap();
+        let state = async |config: &Config| Connection::connect(config).await.map(|_| ()).unwrap_err().sql_state();
+        let config = cluster.config(SUPERUSER);
+        assert_eq!(state(&config.clone().password("wrong")).await, Some(SqlState::INVALID_PASSWORD));
+        assert_eq!(state(&cluster.config("trusted")).await, Some(SqlState::INVALID_AUTHORIZATION_SPECIFICATION));
+        assert_eq!(state(&config.clone().dbname("none")).await, Some(SqlState::INVALID_CATALOG_NAME));
+        let mut held = Vec::new();
+        while held.len() < 5 {
+            held.push(Connection::connect(&cluster.socket_config(SUPERUSER)).await.unwrap());
+        }
+        assert_eq!(state(&config).await, Some(SqlState::TOO_MANY_CONNECTIONS));
+        // Under prefer, which would allow another attempt, a wrong password is sent once.
+        let log_before = cluster.log().matches("password authentication failed").count();
+        held.clear();
+        loop {
+            match state(&config.clone().password("wrong").ssl_mode(SslMode::Prefer)).await {
+                Some(SqlState::TOO_MANY_CONNECTIONS) => {}
+                refused => break assert_eq!(refused, Some(SqlState::INVALID_PASSWORD)),
+            }
+        }
+        assert_eq!(cluster.log().matches("password authentication failed").count(), log_before + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_18_each_address_has_its_own_error() {
+    deadline(async {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let directory = tempfile::tempdir().unwrap();
+        let long = directory.path().join("x".repeat(120));
+        let spec = |host: Host, port: u16| {
+            let mut spec = HostSpec::default();
+            spec.host = Some(host);
+            spec.port = port;
+            spec
+        };
+        let hosts = vec![
+            spec(Host::Tcp("no-such-host.invalid".to_owned()), 5432),
+            spec(Host::Tcp("127.0.0.1".to_owned()), closed),
+            spec(Host::Unix(directory.path().to_owned()), 5432),
+            spec(Host::Unix(long), 5432),
+        ];
+        let config = Config::new(Host::Tcp("unused".to_owned()), "app").with_hosts(hosts);
+        let error = Connection::connect(&config).await.map(|_| ()).unwrap_err();
+        let said = error.to_string();
+        for part in [
+            "no-such-host.invalid:5432: the host name could not be resolved",
+            "Connection refused",
+            "No such file",
+            "SUN_LEN",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let ErrorKind::Connect(error) = error.kind() else { panic!("{error}") };
+        assert_eq!(error.attempts().len(), 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wire_18_an_endless_stream_before_authentication_ends_at_the_deadline() {
+    deadline(async {
+        let impostor = Impostor::start(|mut victim: Victim| async move {
+            victim.read_packet().await;
+            victim.send(&authentication(0, b"")).await;
+            let report = b"S\0\0\0\x0bx\0yyyy\0".repeat(1000);
+            for _ in 0..1_000_000 {
+                victim.send(&report).await;
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        let limit = Duration::from_millis(300);
+        let begun = Instant::now();
+        let failures = failures(&impostor.config(SslMode::Disable).connect_timeout(Some(limit))).await;
+        assert!(begun.elapsed() < limit * 4, "{:?}", begun.elapsed());
+        assert!(matches!(failures[..], [ConnectFailure::Timeout { .. }]), "{failures:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wire_18_a_hundred_thousand_notices_in_one_read_are_bounded() {
+    deadline(async {
+        let (client, mut scripted) = cornac_tests::scripted::pair();
+        let config = cornac_tests::scripted::config();
+        let (connection, ()) = tokio::join!(Connection::connect_over(client, &config), scripted.accept());
+        let mut connection = connection.unwrap();
+        let notices = b"N\0\0\0\x05\0".repeat(100_000);
+        let begun = Instant::now();
+        let (answer, ()) = tokio::join!(connection.simple_query(""), async {
+            scripted.read_message().await;
+            scripted.send_bytes(&notices).await;
+            scripted.send_all(&[cornac_proto::message::Backend::EmptyQueryResponse]).await;
+            scripted.ready(cornac_proto::message::TransactionStatus::Idle).await;
+        });
+        answer.unwrap();
+        let kept = connection.take_notices();
+        assert_eq!((kept.messages.len(), kept.lost), (1024, 100_000 - 1024));
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_24_a_server_that_leaves_utf_8_is_closed() {
+    deadline(async {
+        let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
+        let mut connection = Connection::connect(&cluster.config(SUPERUSER)).await.unwrap();
+        let error = connection.simple_query("SET client_encoding = LATIN1").await.unwrap_err();
+        assert!(error.is_closed() && error.to_string().contains("LATIN1"), "{error}");
+        let again = connection.simple_query("SELECT 1").await.unwrap_err();
+        assert!(again.is_closed(), "{again}");
+    })
+    .await;
+}
