@@ -48,7 +48,7 @@ pub struct Cluster {
     supervisor: Supervisor,
     directory: PathBuf,
     port: u16,
-    version: String,
+    binaries: ServerBinaries,
 }
 
 const HBA: &str = "\
@@ -60,6 +60,7 @@ local all trusted trust
 local all clear   password
 local all md5user md5
 local all all     scram-sha-256
+local replication all trust
 ";
 
 impl Cluster {
@@ -98,13 +99,43 @@ impl Cluster {
             restrict(&data.join(name))?;
         }
         append(&data.join("postgresql.conf"), &settings(options, &directory, port))?;
-        identity.give(&directory)?;
+        Self::start_in(directory, port, binaries, identity)
+    }
 
-        let arguments = ["-D".to_owned(), data.display().to_string()];
+    fn start_in(
+        directory: PathBuf,
+        port: u16,
+        binaries: &ServerBinaries,
+        identity: &Identity,
+    ) -> Result<Self> {
+        identity.give(&directory)?;
+        let arguments = ["-D".to_owned(), directory.join("data").display().to_string()];
         let supervisor = Supervisor::new(&directory, &binaries.program("postgres"), &arguments, identity)?;
-        let mut cluster = Self { supervisor, directory, port, version: binaries.version().to_owned() };
+        let mut cluster = Self { supervisor, directory, port, binaries: binaries.clone() };
         cluster.restart()?;
         Ok(cluster)
+    }
+
+    /// Starts a standby that streams from this server, which is stopped for a moment to be copied.
+    ///
+    /// # Errors
+    ///
+    /// When the copy cannot be made, or one of the two does not start.
+    pub fn standby(&mut self) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("cornac-").tempdir()?.keep();
+        let data = directory.join("data");
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        self.stop(StopMode::Fast)?;
+        template::copy(&self.directory.join("data"), &data)?;
+        self.restart()?;
+        fs::write(data.join("standby.signal"), "")?;
+        let primary = format!("host={} port={} user={SUPERUSER}", self.directory.display(), self.port);
+        let settings = format!(
+            "port = {port}\nunix_socket_directories = '{}'\nprimary_conninfo = '{primary}'\nhot_standby = on\n",
+            directory.display()
+        );
+        append(&data.join("postgresql.conf"), &settings)?;
+        Self::start_in(directory, port, &self.binaries, &Identity::find()?)
     }
 
     /// Stops the server; the directory stays, so that it can be started again.
@@ -148,7 +179,7 @@ impl Cluster {
 
     /// The server's version, such as `18.4`.
     pub fn version(&self) -> &str {
-        &self.version
+        self.binaries.version()
     }
 
     /// What the server has written to its log.

@@ -5,6 +5,7 @@ mod corpus;
 mod drops;
 mod entry;
 mod harness;
+mod hosts;
 mod negotiation;
 mod recorded;
 mod tls;

@@ -93,7 +93,7 @@ async fn entry_02_a_server_without_tls_is_refused_unless_that_is_preferred_only(
         assert!(impostor.received().iter().all(|bytes| bytes == &SSL_REQUEST), "no startup packet has left");
         let failures = failures(&impostor.config(SslMode::Prefer)).await;
         assert_eq!(failures.len(), 1, "{failures:?}");
-        assert_eq!(failures[0].server().map(|server| server.message()), Some("seen"));
+        assert_eq!(failures[0].server().map(cornac_conn::ServerMessage::message), Some("seen"));
         // Without TLS allowed, nobody is asked for it.
         let plain = impostor.config(SslMode::Disable).connect_timeout(Some(Duration::from_millis(200)));
         assert!(Connection::connect(&plain).await.is_err());

@@ -94,9 +94,9 @@ async fn line_12_tls_that_ends_in_the_middle_of_a_row() {
                     victim.send(b"S").await;
                     let mut tls = acceptor.accept(victim.into_stream()).await.unwrap();
                     let mut ignored = [0; 1024];
-                    tls.read(&mut ignored).await.unwrap();
+                    assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
                     tls.write_all(&welcome()).await.unwrap();
-                    tls.read(&mut ignored).await.unwrap();
+                    assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
                     tls.write_all(&half_a_row()).await.unwrap();
                     tls.flush().await.unwrap();
                     let (mut socket, _) = tls.into_inner();
@@ -136,9 +136,9 @@ async fn line_12_an_attempt_to_begin_tls_anew_is_refused() {
                 victim.send(b"S").await;
                 let mut tls = acceptor.accept(victim.into_stream()).await.unwrap();
                 let mut ignored = [0; 1024];
-                tls.read(&mut ignored).await.unwrap();
+                assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
                 tls.write_all(&welcome()).await.unwrap();
-                tls.read(&mut ignored).await.unwrap();
+                assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
                 let (mut socket, _) = tls.into_inner();
                 // HelloRequest, in clear.
                 socket.write_all(&[22, 3, 3, 0, 4, 0, 0, 0, 0]).await.unwrap();
@@ -351,7 +351,8 @@ async fn entry_19_files_that_are_not_what_they_should_be() {
             failure.to_string()
         };
         let with_key = |name: &str| Some(pki.path(name));
-        let cases: [(&str, &dyn Fn(&mut SslOptions), &str); 11] = [
+        type Case<'c> = (&'c str, &'c dyn Fn(&mut SslOptions), &'c str);
+        let cases: [Case<'_>; 11] = [
             ("open.key", &|ssl| ssl.key = with_key("open.key"), "can be read by others"),
             ("missing.key", &|ssl| ssl.key = with_key("missing.key"), "cannot be read"),
             ("encrypted.pem", &|ssl| ssl.key = with_key("encrypted.pem"), "sslpassword is not set"),
