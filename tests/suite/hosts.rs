@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use cornac_conn::{
-    Client, Config, Connection, Host, HostSpec, LoadBalanceHosts, PasswordProvider, TargetSessionAttrs,
+    Client, Config, Connection, CredentialProvider, Host, HostSpec, LoadBalanceHosts, TargetSessionAttrs,
 };
 use cornac_tests::impostor::{Impostor, Victim};
 use cornac_tests::messages::error;
@@ -185,15 +185,15 @@ async fn one_deadline_for_all_hosts() {
 async fn a_password_can_be_fetched_when_it_is_needed() {
     deadline(async {
         let server = Cluster::start(&ClusterOptions::default()).unwrap();
-        let provider = PasswordProvider::new(|spec: &HostSpec| {
+        let provider = CredentialProvider::new(|spec: &HostSpec| {
             let right = spec.port > 0;
             async move { if right { Ok(PASSWORD.to_owned()) } else { Err("no port".into()) } }
         });
-        let config = server.config(SUPERUSER).password("wrong").password_provider(provider);
+        let config = server.config(SUPERUSER).password("wrong").password_from(provider);
         still_usable(&mut Connection::connect(&config).await.unwrap()).await;
-        let failing = PasswordProvider::new(|_| async { Err::<String, _>("the vault is closed".into()) });
-        let error = Connection::connect(&config.password_provider(failing)).await.map(|_| ()).unwrap_err();
-        assert!(error.to_string().contains("no password: the vault is closed"), "{error}");
+        let failing = CredentialProvider::new(|_| async { Err::<String, _>("the vault is closed".into()) });
+        let error = Connection::connect(&config.password_from(failing)).await.map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("no password or token: the vault is closed"), "{error}");
     })
     .await;
 }

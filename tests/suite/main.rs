@@ -2,6 +2,7 @@
 
 mod cancel;
 mod corpus;
+mod credentials;
 mod drops;
 mod entry;
 mod harness;

@@ -7,10 +7,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use cornac_proto::auth::Secret;
+use cornac_proto::auth::scram::ScramKeys;
 use cornac_proto::handshake::{AuthPolicy, ChannelBindingMode, HandshakeConfig, Methods};
+use cornac_proto::message::ProtocolVersion;
 
 use crate::connect::SocketOptions;
-use crate::password::{PasswordError, PasswordProvider};
+use crate::credentials::{CredentialError, CredentialProvider, KeyMemory};
 
 pub use crate::ssl_options::{SslCertMode, SslMode, SslNegotiation, SslOptions, SslRootCert, TlsVersion};
 
@@ -125,7 +127,11 @@ pub struct Config {
     load_balance_hosts: LoadBalanceHosts,
     connect_deadline: Option<Duration>,
     socket_options: SocketOptions,
-    password_provider: Option<PasswordProvider>,
+    password_from: Option<CredentialProvider>,
+    oauth_token_from: Option<CredentialProvider>,
+    scram_keys: Option<ScramKeys>,
+    key_memory: KeyMemory,
+    versions: (ProtocolVersion, ProtocolVersion),
     policy: AuthPolicy,
     dbname: Option<String>,
     application_name: Option<String>,
@@ -195,7 +201,11 @@ impl Config {
             load_balance_hosts: LoadBalanceHosts::default(),
             connect_deadline: None,
             socket_options: SocketOptions::default(),
-            password_provider: None,
+            password_from: None,
+            oauth_token_from: None,
+            scram_keys: None,
+            key_memory: KeyMemory::default(),
+            versions: (ProtocolVersion::V3_0, ProtocolVersion::V3_0),
             policy: AuthPolicy::default(),
             dbname: None,
             application_name: None,
@@ -279,8 +289,31 @@ impl Config {
 
     /// Where the password comes from, in place of [`password`](Self::password). None by default.
     #[must_use]
-    pub fn password_provider(mut self, provider: PasswordProvider) -> Self {
-        self.password_provider = Some(provider);
+    pub fn password_from(mut self, provider: CredentialProvider) -> Self {
+        self.password_from = Some(provider);
+        self
+    }
+
+    /// Where a bearer token comes from, if the server asks for one (OAUTHBEARER, PostgreSQL 18). None by default. As a password in
+    /// clear, it is sent over TLS or a Unix socket only.
+    #[must_use]
+    pub fn oauth_token_from(mut self, provider: CredentialProvider) -> Self {
+        self.oauth_token_from = Some(provider);
+        self
+    }
+
+    /// The keys of SCRAM in place of the password, as a proxy has them (`scram_client_key`, `scram_server_key`).
+    #[must_use]
+    pub fn scram_keys(mut self, keys: ScramKeys) -> Self {
+        self.scram_keys = Some(keys);
+        self
+    }
+
+    /// The oldest version of the protocol to accept, and the newest to ask for. 3.0 and 3.0 by default, as in libpq: some poolers
+    /// refuse to negotiate.
+    #[must_use]
+    pub fn protocol_versions(mut self, oldest: ProtocolVersion, newest: ProtocolVersion) -> Self {
+        self.versions = (oldest, newest);
         self
     }
 
@@ -362,11 +395,19 @@ impl Config {
     }
 
     /// The password for one of the hosts.
-    pub(crate) async fn password_for(&self, spec: &HostSpec) -> Result<Option<Secret>, PasswordError> {
-        match &self.password_provider {
+    pub(crate) async fn password_for(&self, spec: &HostSpec) -> Result<Option<Secret>, CredentialError> {
+        match &self.password_from {
             Some(provider) => provider.fetch(spec).await.map(Some),
             None => Ok(self.password.clone()),
         }
+    }
+
+    pub(crate) fn oauth_token_provider(&self) -> Option<&CredentialProvider> {
+        self.oauth_token_from.as_ref()
+    }
+
+    pub(crate) fn key_memory(&self) -> &KeyMemory {
+        &self.key_memory
     }
 
     /// What the handshake needs to know, but for the password and what depends on the channel.
@@ -375,6 +416,9 @@ impl Config {
         handshake.parameters = self.startup_parameters();
         handshake.policy = self.policy.clone();
         handshake.policy.cleartext = self.cleartext_password;
+        handshake.policy.has_token = self.oauth_token_from.is_some();
+        handshake.scram_keys.clone_from(&self.scram_keys);
+        (handshake.minimum_version, handshake.version) = self.versions;
         handshake
     }
 

@@ -66,7 +66,7 @@ pub struct Connection {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, established: Established, mailboxes: Mailboxes) -> Self {
-        let Established { session, cancel_key, version } = established;
+        let Established { session, cancel_key, version, .. } = established;
         Self {
             stream,
             session,

@@ -42,9 +42,10 @@ fn a_remembered_key_gives_the_same_proof() {
     let (state, last) = client_final();
     let remembered = state.handle(SERVER_FINAL.as_bytes()).unwrap();
     let (again, _) = client_first(ChannelBinding::Unsupported);
-    let derivation = again.handle(SERVER_FIRST.as_bytes()).unwrap();
+    let mut derivation = again.handle(SERVER_FIRST.as_bytes()).unwrap();
     assert_eq!((derivation.iterations(), derivation.salt().len()), (4096, 16));
-    let (_, message) = derivation.finish_with(remembered);
+    derivation.use_keys(remembered);
+    let (_, message) = derivation.finish();
     assert_eq!(message.expose(), last.as_bytes());
 }
 

@@ -8,7 +8,7 @@ use cornac_proto::SqlState;
 use cornac_proto::handshake::{HandshakeError, TlsRequestError};
 use cornac_proto::message::ServerMessage;
 
-use crate::password::PasswordError;
+use crate::credentials::CredentialError;
 use crate::tls::TlsError;
 
 /// Why no connection could be made: what was tried, in order, and how each attempt ended.
@@ -81,8 +81,8 @@ pub enum ConnectFailure {
         stage: &'static str,
     },
     /// The caller's own function that gives the password, or the token, failed.
-    #[error("no password: {0}")]
-    Password(PasswordError),
+    #[error("no password or token: {0}")]
+    Credential(CredentialError),
     /// The operating system has no random numbers to give.
     #[error("no randomness for the SCRAM nonce: {0}")]
     Randomness(getrandom::Error),

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 
 use bytes::BytesMut;
-use cornac_proto::auth::Secret;
 use cornac_proto::auth::scram::{ClientNonce, Derivation};
-use cornac_proto::handshake::{Established, Handshake, Step, TlsAnswer, TlsRequest};
+use cornac_proto::handshake::{Established, Handshake, HandshakeError, Step, TlsAnswer, TlsRequest};
 
 use super::error::ConnectFailure;
-use crate::config::{Config, SslMode, SslNegotiation};
+use crate::config::{Config, HostSpec, SslMode, SslNegotiation};
+use crate::credentials::Challenge;
 use crate::mailbox::Mailboxes;
 use crate::stream::{Socket, Stream};
 use crate::tls::{TlsClient, TlsError, TlsFailure};
@@ -88,29 +88,48 @@ async fn ask_for_tls(socket: &mut Socket) -> Result<TlsAnswer, ConnectFailure> {
 pub(crate) async fn authenticate(
     channel: Channel,
     config: &Config,
-    password: Option<Secret>,
+    spec: &HostSpec,
     over_unix: bool,
     stage: &mut &'static str,
 ) -> Result<(Stream, Established, Mailboxes), ConnectFailure> {
     let Channel { mut stream, channel_binding } = channel;
+    *stage = "while its password was fetched";
+    let password = config.password_for(spec).await.map_err(ConnectFailure::Credential)?;
     let mut handshake_config = config.handshake_config();
-    handshake_config.password = password;
+    handshake_config.password.clone_from(&password);
     handshake_config.policy.cleartext |= over_unix || stream.is_tls();
     handshake_config.policy.tls_server_end_point = channel_binding;
     let mut handshake = Handshake::new(handshake_config, fresh_nonce()?)?;
     let mut mailboxes = Mailboxes::default();
+    let mut challenge = None;
     loop {
         let step = handshake.poll_step()?;
         *stage = handshake.stage();
         match step {
             Step::Read => exchange(&mut stream, &mut handshake).await?,
-            Step::Derive(derivation) => {
-                let derivation = derive(*derivation).await?;
-                handshake.handle_derivation(derivation)?;
+            Step::Derive(mut derivation) => {
+                challenge = password.as_ref().map(|password| Challenge::new(password, &derivation));
+                match challenge.as_ref().and_then(|challenge| config.key_memory().get(challenge)) {
+                    Some(remembered) => derivation.use_keys(remembered),
+                    None => *derivation = derive(*derivation).await?,
+                }
+                handshake.handle_derivation(*derivation)?;
+            }
+            Step::FetchToken => {
+                let Some(provider) = config.oauth_token_provider() else {
+                    return Err(HandshakeError::TokenMissing.into());
+                };
+                let token = provider.fetch(spec).await.map_err(ConnectFailure::Credential)?;
+                handshake.handle_token(&token)?;
             }
             Step::Notice(notice) => mailboxes.notices.put(notice),
-            Step::Ready(established) => return Ok((stream, *established, mailboxes)),
-            // Whoever polls hands every derivation back first, so that nothing else can come here.
+            Step::Ready(mut established) => {
+                if let (Some(challenge), Some(keys)) = (challenge, established.scram_keys.take()) {
+                    config.key_memory().put(challenge, keys);
+                }
+                return Ok((stream, *established, mailboxes));
+            }
+            // Whoever polls hands back first what it was asked for, so that nothing else can come here.
             other => {
                 let what = format!("the handshake asks for {other:?}");
                 return Err(ConnectFailure::Io(io::Error::other(what)));

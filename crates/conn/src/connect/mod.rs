@@ -327,8 +327,7 @@ impl<'c> Connecting<'c> {
                 None => Channel::plain(socket),
                 Some(tls) => tls.encrypt(socket, &mut stage).await?,
             };
-            let password = config.password_for(spec).await.map_err(ConnectFailure::Password)?;
-            authenticate(channel, config, password, over_unix, &mut stage).await
+            authenticate(channel, config, spec, over_unix, &mut stage).await
         };
         let logged_in = match (config.connect_timeout_limit(), deadline) {
             (Some(limit), Some(deadline)) => timeout_at(deadline, logging_in).await.map_err(|_| limit),
@@ -416,7 +415,7 @@ impl From<&ConnectFailure> for Failed {
             return Self { next, other_encryption };
         }
         match failure {
-            ConnectFailure::Password(_) | ConnectFailure::Randomness(_) => {
+            ConnectFailure::Credential(_) | ConnectFailure::Randomness(_) => {
                 Self { next: Next::Stop, other_encryption: false }
             }
             ConnectFailure::Tls(error) if !matches!(error, TlsError::Refused { .. }) => {

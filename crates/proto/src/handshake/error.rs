@@ -36,6 +36,20 @@ pub enum HandshakeError {
         "the server asks for the password in clear, and the connection is not encrypted; use TLS or scram-sha-256"
     )]
     CleartextForbidden,
+    /// The server asks for a bearer token, and there is no way to one.
+    #[error("the server asks for a bearer token (OAUTHBEARER), and none is configured")]
+    TokenMissing,
+    /// A token with characters that cannot stand in one (RFC 6750, section 2.1).
+    #[error("the bearer token contains characters that no token has")]
+    TokenMalformed,
+    /// The server does not take the token.
+    #[error("{server}")]
+    TokenRefused {
+        /// What it said at last.
+        server: ServerMessage,
+        /// Its challenge (RFC 7628, section 3.2.2): JSON that says where tokens come from, and for what scope.
+        challenge: String,
+    },
     /// The server asks for a password, and there is none.
     #[error("the server asks for a password (method {method}), and none is configured")]
     PasswordMissing {
@@ -44,7 +58,7 @@ pub enum HandshakeError {
     },
     /// The server asks for a method that is not built in.
     #[error(
-        "the server asks for {asked}, which is not supported; supported are trust, password, md5 and scram-sha-256"
+        "the server asks for {asked}, which is not supported; supported are trust, password, md5, scram-sha-256 and oauth"
     )]
     Unsupported {
         /// The server's request, and the mechanisms that it listed.

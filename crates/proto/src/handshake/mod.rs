@@ -10,7 +10,7 @@ use std::fmt;
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
-use crate::auth::scram::{ClientNonce, Derivation};
+use crate::auth::scram::{ClientNonce, Derivation, ScramCredentials, ScramKeys};
 use crate::auth::{ScramLimits, Secret};
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::error::Violation;
@@ -20,7 +20,7 @@ use crate::session::{Parameters, Session};
 
 pub use error::HandshakeError;
 pub use policy::{AuthPolicy, ChannelBindingMode, Method, Methods};
-use state::{AwaitRequest, Deriving, Next, State};
+use state::{AwaitRequest, AwaitToken, Deriving, Next, State};
 pub use tls_request::{TlsAnswer, TlsRequest, TlsRequestError};
 
 /// The handshake of one connection: startup packet, authentication, the server's first reports.
@@ -49,6 +49,8 @@ pub struct HandshakeConfig {
     pub user: String,
     /// The password, if there is one.
     pub password: Option<Secret>,
+    /// The keys of SCRAM, in place of the password.
+    pub scram_keys: Option<ScramKeys>,
     /// What else stands in the startup packet: database, application_name, client_encoding, ...
     pub parameters: Vec<(String, String)>,
     /// The protocol version to ask for. 3.0 by default, as in libpq.
@@ -69,6 +71,7 @@ impl HandshakeConfig {
         Self {
             user: user.into(),
             password: None,
+            scram_keys: None,
             parameters: Vec::new(),
             version: ProtocolVersion::V3_0,
             minimum_version: ProtocolVersion::V3_0,
@@ -88,8 +91,10 @@ pub enum Step {
     /// Run [`Derivation::step`] until it is done, away from the reactor and under the connect deadline (or
     /// give it a remembered key), then pass it to [`Handshake::handle_derivation`].
     Derive(Box<Derivation>),
-    /// The derivation that was handed out has not come back.
-    AwaitDerivation,
+    /// Fetch a bearer token, and pass it to [`Handshake::handle_token`].
+    FetchToken,
+    /// What was asked for has not come back: the derivation, or the token.
+    AwaitOwner,
     /// The server has something to say; the handshake goes on.
     Notice(ServerMessage),
     /// The session is ready.
@@ -105,6 +110,8 @@ pub struct Established {
     pub cancel_key: Option<CancelKey>,
     /// The version that is spoken.
     pub version: ProtocolVersion,
+    /// The keys of SCRAM, where that was the way in: to be remembered for the salt and the iterations of its derivation.
+    pub scram_keys: Option<ScramKeys>,
 }
 
 /// What a CancelRequest needs to name a backend, and to prove that it may.
@@ -148,6 +155,7 @@ struct Context {
     minimum_version: ProtocolVersion,
     parameters: Parameters,
     cancel_key: Option<CancelKey>,
+    scram_keys: Option<ScramKeys>,
     status: TransactionStatus,
     limits: Limits,
 }
@@ -165,7 +173,9 @@ impl Handshake {
         message::startup_message(send.tail(), config.version, user.chain(parameters))?;
         // No server lets anybody in with an empty password, and libpq takes it for none.
         let password = config.password.filter(|password| !password.expose().is_empty());
-        let request = AwaitRequest { password, nonce, negotiated: false };
+        let scram = config.scram_keys.map(ScramCredentials::Keys);
+        let scram = scram.or_else(|| password.clone().map(ScramCredentials::Password));
+        let request = AwaitRequest { password, scram, nonce, negotiated: false };
         Ok(Self {
             receive: ReceiveBuffer::default(),
             phase: Phase::Unauthenticated,
@@ -179,6 +189,7 @@ impl Handshake {
                 minimum_version: config.minimum_version,
                 parameters: Parameters::default(),
                 cancel_key: None,
+                scram_keys: None,
                 status: TransactionStatus::Idle,
                 limits: config.limits,
             },
@@ -221,6 +232,19 @@ impl Handshake {
         Ok(())
     }
 
+    /// The token that [`Step::FetchToken`] asked for; writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::TokenMalformed`]; the handshake is then over.
+    pub fn handle_token(&mut self, token: &Secret) -> Result<(), HandshakeError> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Token(AwaitToken) => self.state = AwaitToken::send(token, &mut self.context)?,
+            other => self.state = other,
+        }
+        Ok(())
+    }
+
     /// What to do next.
     ///
     /// # Errors
@@ -232,15 +256,18 @@ impl Handshake {
 
     fn step(&mut self) -> Result<Step, HandshakeError> {
         loop {
-            if matches!(self.state, State::Deriving(_)) {
-                return Ok(Step::AwaitDerivation);
+            if matches!(self.state, State::Deriving(_) | State::Token(_)) {
+                return Ok(Step::AwaitOwner);
             }
             let Some(frame) = self.receive.take_frame(&self.context.limits, self.phase)? else {
                 return Ok(Step::Read);
             };
             let message = Backend::decode(frame).map_err(Violation::from)?;
             match message {
-                Backend::ErrorResponse(error) => return Err(HandshakeError::Refused(error.into())),
+                Backend::ErrorResponse(error) => {
+                    let state = std::mem::replace(&mut self.state, State::Over);
+                    return Err(state.refused(error.into()));
+                }
                 Backend::NoticeResponse(notice) => return Ok(Step::Notice(notice.into())),
                 _ => {}
             }
@@ -255,6 +282,10 @@ impl Handshake {
                 Next::Derive(derivation) => {
                     self.state = State::Deriving(Deriving);
                     return Ok(Step::Derive(derivation));
+                }
+                Next::Token => {
+                    self.state = State::Token(AwaitToken);
+                    return Ok(Step::FetchToken);
                 }
                 Next::Done => return Ok(Step::Ready(Box::new(self.establish()))),
             }
@@ -282,6 +313,7 @@ impl Handshake {
             ),
             cancel_key: context.cancel_key.take(),
             version: context.version,
+            scram_keys: context.scram_keys.take(),
         }
     }
 }

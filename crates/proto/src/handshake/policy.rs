@@ -19,6 +19,8 @@ pub enum Method {
     Gss,
     /// SSPI.
     Sspi,
+    /// A bearer token (OAUTHBEARER).
+    Oauth,
 }
 
 impl Method {
@@ -31,6 +33,7 @@ impl Method {
             Self::ScramSha256 => "scram-sha-256",
             Self::Gss => "gss",
             Self::Sspi => "sspi",
+            Self::Oauth => "oauth",
         }
     }
 
@@ -42,6 +45,7 @@ impl Method {
             Self::ScramSha256 => 1 << 3,
             Self::Gss => 1 << 4,
             Self::Sspi => 1 << 5,
+            Self::Oauth => 1 << 6,
         }
     }
 }
@@ -111,9 +115,11 @@ pub enum ChannelBindingMode {
 pub struct AuthPolicy {
     /// The methods that may end in AuthenticationOk. All by default.
     pub methods: Methods,
-    /// Whether the password may go in clear: only where the transport hides it, or the caller has said so.
+    /// Whether the password, or a token, may go in clear: only where the transport hides it, or the caller has said so.
     /// False by default.
     pub cleartext: bool,
+    /// Whether there is a way to a bearer token, which [`Step::FetchToken`](super::Step::FetchToken) then asks for. False by default.
+    pub has_token: bool,
     /// Whether SCRAM must be bound to the channel.
     pub channel_binding: ChannelBindingMode,
     /// The hash of the server's certificate (RFC 5929, `tls-server-end-point`), where there is TLS and the
@@ -126,6 +132,7 @@ impl Default for AuthPolicy {
         Self {
             methods: Methods::ALL,
             cleartext: false,
+            has_token: false,
             channel_binding: ChannelBindingMode::Prefer,
             tls_server_end_point: None,
         }

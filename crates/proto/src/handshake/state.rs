@@ -1,15 +1,20 @@
 //! The states between StartupMessage and ReadyForQuery: one struct each, consumed by value.
 
-use crate::auth::scram::{self, ClientNonce, Derivation};
+use crate::auth::scram::{self, ClientNonce, Derivation, ScramCredentials};
 use crate::auth::{ChannelBinding, Secret, md5};
 use crate::error::{Awaited, Violation};
-use crate::message::{self, Authentication, Backend, ProtocolVersion, SaslMechanisms};
+use crate::message::{self, Authentication, Backend, ProtocolVersion, SaslMechanisms, ServerMessage};
 
 use super::error::HandshakeError;
 use super::policy::{AuthPolicy, ChannelBindingMode, Method};
 use super::{CancelKey, Context};
 
 const SCRAM: &str = "SCRAM-SHA-256";
+const OAUTHBEARER: &str = "OAUTHBEARER";
+
+/// How much of a challenge is kept, in characters: it comes from a stranger, and goes into errors.
+const CHALLENGE_LEN_MAX: usize = 4096;
+
 const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// Where the handshake stands.
@@ -18,6 +23,9 @@ pub(super) enum State {
     ServerFirst(AwaitServerFirst),
     Deriving(Deriving),
     ServerFinal(AwaitServerFinal),
+    Token(AwaitToken),
+    TokenVerdict(AwaitTokenVerdict),
+    TokenRefusal(AwaitTokenRefusal),
     Ok(AwaitOk),
     Ready(AwaitReady),
     /// It ended, well or badly.
@@ -29,6 +37,8 @@ pub(super) enum Next {
     State(State),
     /// A key must be derived before the next message can be written.
     Derive(Box<Derivation>),
+    /// A bearer token must be fetched before the next message can be written.
+    Token,
     /// ReadyForQuery.
     Done,
 }
@@ -39,6 +49,9 @@ impl State {
         match self {
             Self::Request(_) => "before it asked for authentication",
             Self::ServerFirst(_) | Self::Deriving(_) | Self::ServerFinal(_) => "during SCRAM authentication",
+            Self::Token(_) | Self::TokenVerdict(_) | Self::TokenRefusal(_) => {
+                "during OAUTHBEARER authentication"
+            }
             Self::Ok(_) => "before it accepted the authentication",
             Self::Ready(_) => "between authentication and ReadyForQuery",
             Self::Over => "after the handshake",
@@ -49,7 +62,10 @@ impl State {
         match self {
             Self::Request(state) => state.handle(message, context),
             Self::ServerFirst(state) => state.handle(message),
-            Self::ServerFinal(state) => state.handle(message),
+            Self::ServerFinal(state) => state.handle(message, context),
+            Self::TokenVerdict(AwaitTokenVerdict) => AwaitTokenVerdict::handle(message, context),
+            Self::TokenRefusal(_) => Err(unexpected(message, "ErrorResponse about the bearer token")),
+            Self::Token(_) => Err(unexpected(message, "nothing: the client fetches a token")),
             Self::Ok(AwaitOk) => AwaitOk::handle(message),
             Self::Ready(state) => state.handle(message, context),
             Self::Deriving(_) => Err(unexpected(message, "nothing: the client computes its SCRAM proof")),
@@ -58,9 +74,22 @@ impl State {
     }
 }
 
+impl State {
+    /// What it means that the server says no.
+    pub(super) fn refused(self, server: ServerMessage) -> HandshakeError {
+        match self {
+            Self::TokenRefusal(AwaitTokenRefusal { challenge }) => {
+                HandshakeError::TokenRefused { server, challenge }
+            }
+            _ => HandshakeError::Refused(server),
+        }
+    }
+}
+
 /// The startup packet is written; the server says how we are to prove who we are.
 pub(super) struct AwaitRequest {
     pub(super) password: Option<Secret>,
+    pub(super) scram: Option<ScramCredentials>,
     pub(super) nonce: ClientNonce,
     /// Whether NegotiateProtocolVersion has come: a server says it once.
     pub(super) negotiated: bool,
@@ -116,15 +145,27 @@ impl AwaitRequest {
         mechanisms: SaslMechanisms<'_>,
         context: &mut Context,
     ) -> Result<Next, HandshakeError> {
+        let offered = |name: &str| mechanisms.iter().any(|mechanism| mechanism == *name);
+        if offered(OAUTHBEARER) && !offered(SCRAM) && !offered(SCRAM_PLUS) {
+            permit(Method::Oauth, &context.policy)?;
+            if !context.policy.cleartext {
+                return Err(HandshakeError::CleartextForbidden);
+            }
+            return if context.policy.has_token {
+                Ok(Next::Token)
+            } else {
+                Err(HandshakeError::TokenMissing)
+            };
+        }
         if !context.policy.methods.contains(Method::ScramSha256) {
             return Err(HandshakeError::MethodForbidden { asked: Method::ScramSha256 });
         }
         let (mechanism, binding) = choose_mechanism(mechanisms, &context.policy)?;
-        let password =
-            self.password.ok_or(HandshakeError::PasswordMissing { method: Method::ScramSha256 })?;
+        let credentials =
+            self.scram.ok_or(HandshakeError::PasswordMissing { method: Method::ScramSha256 })?;
         // The server takes the role from the startup packet and ignores the name in here, as libpq knows too.
         let (scram, first) =
-            scram::ClientFirst::new("", password, self.nonce, binding, context.scram_limits).into_parts();
+            scram::ClientFirst::new("", credentials, self.nonce, binding, context.scram_limits).into_parts();
         message::sasl_initial_response(context.send.tail(), mechanism, Some(&first))?;
         Ok(Next::State(State::ServerFirst(AwaitServerFirst { scram })))
     }
@@ -234,15 +275,56 @@ pub(super) struct AwaitServerFinal {
 }
 
 impl AwaitServerFinal {
-    fn handle(self, message: &Backend<'_>) -> Result<Next, HandshakeError> {
+    fn handle(self, message: &Backend<'_>, context: &mut Context) -> Result<Next, HandshakeError> {
         match message {
             Backend::Authentication(Authentication::SaslFinal(data)) => {
-                self.scram.handle(data)?;
+                context.scram_keys = Some(self.scram.handle(data)?);
                 Ok(Next::State(State::Ok(AwaitOk)))
             }
             other => Err(unexpected(other, "AuthenticationSASLFinal with the server's signature")),
         }
     }
+}
+
+/// The owner fetches a bearer token, which may take a person's while.
+pub(super) struct AwaitToken;
+
+impl AwaitToken {
+    /// Writes the client's first message of RFC 7628, section 3.1.
+    pub(super) fn send(token: &Secret, context: &mut Context) -> Result<State, HandshakeError> {
+        let trimmed = token.expose().iter().rposition(|&byte| byte != b'=').map_or(0, |last| last + 1);
+        let (characters, _padding) = token.expose().split_at_checked(trimmed).unwrap_or_default();
+        let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+        if characters.is_empty() || !characters.iter().all(is_token) {
+            return Err(HandshakeError::TokenMalformed);
+        }
+        let first = Secret::new([b"n,,\x01auth=Bearer ", token.expose(), b"\x01\x01"].concat());
+        message::sasl_initial_response(context.send.tail(), OAUTHBEARER, Some(first.expose()))?;
+        Ok(State::TokenVerdict(AwaitTokenVerdict))
+    }
+}
+
+/// The token is written; the server takes it or not.
+pub(super) struct AwaitTokenVerdict;
+
+impl AwaitTokenVerdict {
+    fn handle(message: &Backend<'_>, context: &mut Context) -> Result<Next, HandshakeError> {
+        match message {
+            Backend::Authentication(Authentication::Ok) => Ok(Next::State(State::Ready(AwaitReady))),
+            Backend::Authentication(Authentication::SaslContinue(challenge)) => {
+                // The empty answer after which the server says no in words.
+                message::sasl_response(context.send.tail(), b"\x01")?;
+                let challenge = String::from_utf8_lossy(challenge).chars().take(CHALLENGE_LEN_MAX).collect();
+                Ok(Next::State(State::TokenRefusal(AwaitTokenRefusal { challenge })))
+            }
+            other => Err(unexpected(other, "AuthenticationOk or a challenge")),
+        }
+    }
+}
+
+/// The server has refused the token, and will say so.
+pub(super) struct AwaitTokenRefusal {
+    challenge: String,
 }
 
 /// All was said; the server accepts it or not.

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::attributes::{Attributes, shortened};
-use super::key::{KEY_LEN, Pbkdf2, SaltedPassword};
+use super::key::{KEY_LEN, Pbkdf2, ScramKeys};
 use super::{ScramError, ScramLimits};
 use crate::auth::{ChannelBinding, Secret, saslprep};
 
@@ -33,6 +33,27 @@ fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
+/// What a client proves that it has.
+#[derive(Clone, Debug)]
+pub enum ScramCredentials {
+    /// The password, from which the keys are derived.
+    Password(Secret),
+    /// The keys themselves.
+    Keys(ScramKeys),
+}
+
+impl From<Secret> for ScramCredentials {
+    fn from(password: Secret) -> Self {
+        Self::Password(password)
+    }
+}
+
+impl From<ScramKeys> for ScramCredentials {
+    fn from(keys: ScramKeys) -> Self {
+        Self::Keys(keys)
+    }
+}
+
 /// The client's first message.
 #[derive(Debug)]
 pub struct ClientFirst {
@@ -44,7 +65,7 @@ impl ClientFirst {
     /// Begins an exchange. PostgreSQL ignores `user` and takes the role from the startup packet; `""` is what libpq sends.
     pub fn new(
         user: &str,
-        password: Secret,
+        credentials: impl Into<ScramCredentials>,
         nonce: ClientNonce,
         binding: ChannelBinding,
         limits: ScramLimits,
@@ -61,7 +82,8 @@ impl ClientFirst {
         if let ChannelBinding::TlsServerEndPoint(hash) = binding {
             bound.extend(hash);
         }
-        Self { next: AwaitServerFirst { password, nonce: nonce.0, bare, bound, limits }, message }
+        let credentials = credentials.into();
+        Self { next: AwaitServerFirst { credentials, nonce: nonce.0, bare, bound, limits }, message }
     }
 
     /// The next state, and the message that must be sent to get there.
@@ -72,7 +94,7 @@ impl ClientFirst {
 
 /// The client's first message was sent.
 pub struct AwaitServerFirst {
-    password: Secret,
+    credentials: ScramCredentials,
     nonce: String,
     /// The client's first message without its header.
     bare: String,
@@ -101,8 +123,13 @@ impl AwaitServerFirst {
         let without_proof = format!("c={},r={nonce}", BASE64.encode(&self.bound));
         let server_first = String::from_utf8_lossy(server_first);
         let auth_message = format!("{},{server_first},{without_proof}", self.bare);
-        let pbkdf2 = Pbkdf2::new(saslprep(self.password.expose()).expose(), &salt, iterations);
-        Ok(Derivation { pbkdf2, salt, iterations, auth_message, without_proof })
+        let work = match self.credentials {
+            ScramCredentials::Password(password) => {
+                Work::Pbkdf2(Pbkdf2::new(saslprep(password.expose()).expose(), &salt, iterations))
+            }
+            ScramCredentials::Keys(keys) => Work::Done(keys),
+        };
+        Ok(Derivation { work, salt, iterations, auth_message, without_proof })
     }
 
     fn check_nonce(&self, nonce: &str) -> Result<(), ScramError> {
@@ -146,11 +173,16 @@ fn parse_iterations(text: &str, limits: ScramLimits) -> Result<u32, ScramError> 
 /// The work that turns the password into a key: PBKDF2, in slices, so that a deadline can end it. It is self-contained, and
 /// can be done in another thread.
 pub struct Derivation {
-    pbkdf2: Pbkdf2,
+    work: Work,
     salt: Vec<u8>,
     iterations: u32,
     auth_message: String,
     without_proof: String,
+}
+
+enum Work {
+    Pbkdf2(Pbkdf2),
+    Done(ScramKeys),
 }
 
 impl Derivation {
@@ -166,48 +198,45 @@ impl Derivation {
 
     /// Goes on for at most `iterations`, each about half a microsecond; true when it is done.
     pub fn step(&mut self, iterations: u32) -> bool {
-        self.pbkdf2.step(iterations)
+        match &mut self.work {
+            Work::Pbkdf2(pbkdf2) => pbkdf2.step(iterations),
+            Work::Done(_) => true,
+        }
+    }
+
+    /// Takes keys that were remembered for this salt and number of iterations in place of the work.
+    pub fn use_keys(&mut self, remembered: ScramKeys) {
+        self.work = Work::Done(remembered);
     }
 
     /// Does what is left of the work, and gives the next state, and the message that must be sent to get there.
     pub fn finish(self) -> (AwaitServerFinal, Secret) {
-        let Self { pbkdf2, auth_message, without_proof, .. } = self;
-        prove(pbkdf2.finish(), &auth_message, &without_proof)
+        let keys = match self.work {
+            Work::Pbkdf2(pbkdf2) => pbkdf2.finish(),
+            Work::Done(keys) => keys,
+        };
+        let auth_message = self.auth_message.as_bytes();
+        // Whoever sees a proof can try passwords against it, so no copy of it is left behind.
+        let proof = Zeroizing::new(BASE64.encode(keys.client_proof(auth_message).as_slice()));
+        let message = [self.without_proof.as_bytes(), b",p=", proof.as_bytes()].concat();
+        let expected = Secret::new(keys.server_signature(auth_message).to_vec());
+        (AwaitServerFinal { keys, expected }, Secret::new(message))
     }
-
-    /// As [`finish`](Self::finish), with a key that was remembered for this salt and number of iterations.
-    pub fn finish_with(self, remembered: SaltedPassword) -> (AwaitServerFinal, Secret) {
-        prove(remembered, &self.auth_message, &self.without_proof)
-    }
-}
-
-fn prove(
-    salted_password: SaltedPassword,
-    auth_message: &str,
-    without_proof: &str,
-) -> (AwaitServerFinal, Secret) {
-    let proof = salted_password.client_proof(auth_message.as_bytes());
-    // Whoever sees a proof can try passwords against it, so no copy of it is left behind.
-    let proof = Zeroizing::new(BASE64.encode(proof.as_slice()));
-    let message = [without_proof.as_bytes(), b",p=", proof.as_bytes()].concat();
-    let server_signature = salted_password.server_signature(auth_message.as_bytes());
-    let expected = Secret::new(server_signature.to_vec());
-    (AwaitServerFinal { salted_password, expected }, Secret::new(message))
 }
 
 /// The client's proof was sent; the server must prove itself in turn.
 pub struct AwaitServerFinal {
-    salted_password: SaltedPassword,
+    keys: ScramKeys,
     expected: Secret,
 }
 
 impl AwaitServerFinal {
-    /// Takes the server's last message: its signature, or its refusal. Gives the key, to be remembered.
+    /// Takes the server's last message: its signature, or its refusal. Gives the keys, to be remembered.
     ///
     /// # Errors
     ///
     /// What is wrong with it. The signature is compared in constant time.
-    pub fn handle(self, server_final: &[u8]) -> Result<SaltedPassword, ScramError> {
+    pub fn handle(self, server_final: &[u8]) -> Result<ScramKeys, ScramError> {
         let mut attributes = Attributes::new(server_final)?;
         if let Some(reason) = attributes.take_if('e') {
             return Err(ScramError::Refused(shortened(reason)));
@@ -215,7 +244,7 @@ impl AwaitServerFinal {
         let signature = BASE64.decode(attributes.take('v')?).map_err(|_| ScramError::SignatureEncoding)?;
         attributes.finish("v")?;
         let right = signature.len() == KEY_LEN && bool::from(signature.ct_eq(self.expected.expose()));
-        if right { Ok(self.salted_password) } else { Err(ScramError::SignatureWrong) }
+        if right { Ok(self.keys) } else { Err(ScramError::SignatureWrong) }
     }
 }
 

@@ -13,30 +13,44 @@ pub(super) type Key = Zeroizing<[u8; KEY_LEN]>;
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// What PBKDF2 makes of a password, a salt and a number of iterations: as good as the password at this server, so as secret.
+/// ClientKey and ServerKey of RFC 5802: all of a password that an exchange needs, so as secret as the password at this server.
 ///
-/// Remembered, it saves the derivation at the next connection, as long as the server sends the same salt and number.
+/// Remembered, they save the derivation at the next connection, as long as the server sends the same salt and number of iterations.
+/// They are also what a proxy has that passes a login on without knowing the password.
 #[derive(Clone)]
-pub struct SaltedPassword(pub(super) Key);
+pub struct ScramKeys {
+    client_key: Key,
+    server_key: Key,
+}
 
-impl fmt::Debug for SaltedPassword {
+impl fmt::Debug for ScramKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SaltedPassword(***)")
+        f.write_str("ScramKeys(***)")
     }
 }
 
-impl SaltedPassword {
+impl ScramKeys {
+    /// Keys that were derived elsewhere.
+    pub fn new(client_key: [u8; KEY_LEN], server_key: [u8; KEY_LEN]) -> Self {
+        Self { client_key: Key::new(client_key), server_key: Key::new(server_key) }
+    }
+
+    fn from_salted_password(salted_password: &Key) -> Self {
+        Self {
+            client_key: hmac_sha256(salted_password, &[b"Client Key"]),
+            server_key: hmac_sha256(salted_password, &[b"Server Key"]),
+        }
+    }
+
     /// ClientProof: the client's key, hidden under its signature of the exchange.
     pub(super) fn client_proof(&self, auth_message: &[u8]) -> Key {
-        let client_key = hmac_sha256(&self.0, &[b"Client Key"]);
-        let stored_key = Key::new(Sha256::digest(client_key.as_slice()).into());
-        xor(&client_key, &hmac_sha256(&stored_key, &[auth_message]))
+        let stored_key = Key::new(Sha256::digest(self.client_key.as_slice()).into());
+        xor(&self.client_key, &hmac_sha256(&stored_key, &[auth_message]))
     }
 
     /// ServerSignature: what only a server that knows the password's verifier can send.
     pub(super) fn server_signature(&self, auth_message: &[u8]) -> Key {
-        let server_key = hmac_sha256(&self.0, &[b"Server Key"]);
-        hmac_sha256(&server_key, &[auth_message])
+        hmac_sha256(&self.server_key, &[auth_message])
     }
 }
 
@@ -70,9 +84,9 @@ impl Pbkdf2 {
         self.left == 0
     }
 
-    pub(super) fn finish(mut self) -> SaltedPassword {
+    pub(super) fn finish(mut self) -> ScramKeys {
         self.step(u32::MAX);
-        SaltedPassword(self.sum)
+        ScramKeys::from_salted_password(&self.sum)
     }
 }
 

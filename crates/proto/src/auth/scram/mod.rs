@@ -11,9 +11,11 @@ mod client;
 mod error;
 mod key;
 
-pub use client::{AwaitServerFinal, AwaitServerFirst, ClientFirst, ClientNonce, Derivation};
+pub use client::{
+    AwaitServerFinal, AwaitServerFirst, ClientFirst, ClientNonce, Derivation, ScramCredentials,
+};
 pub use error::ScramError;
-pub use key::SaltedPassword;
+pub use key::ScramKeys;
 
 /// How much work a server may ask for. It is a stranger when it asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
