@@ -201,7 +201,7 @@ async fn protocol_3_2_is_spoken_where_it_is_asked_for_and_known() {
             server.config(SUPERUSER).protocol_versions(ProtocolVersion::V3_2, ProtocolVersion::V3_2);
         match Connection::connect(&insists).await {
             Ok(connection) => {
-                assert_eq!((major >= 18, connection.protocol_version()), (true, ProtocolVersion::V3_2))
+                assert_eq!((major >= 18, connection.protocol_version()), (true, ProtocolVersion::V3_2));
             }
             Err(error) => {
                 assert!(

@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cornac_conn::{Client, Connection, Result};
+use cornac_conn::{Client, Config, Connection, Result, SslMode, SslOptions, SslRootCert};
 use cornac_proto::message::{Backend, CommandComplete, TransactionStatus};
+use cornac_tests::pki::{Pki, Request};
 use cornac_tests::{Cluster, ClusterOptions, OneByte, Points, deadline, scripted};
 use tokio::net::TcpStream;
 
@@ -34,6 +35,8 @@ async fn polled<F: Future>(future: F, times: u64) -> Option<F::Output> {
 /// A server with a table, seen through a connection on which every byte is a moment of its own.
 struct Bench {
     cluster: Cluster,
+    config: Config,
+    _pki: Pki,
     observer: Connection,
     connection: Connection,
     points: Arc<Points>,
@@ -41,14 +44,32 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new() -> Self {
-        let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
+    async fn new(mode: SslMode) -> Self {
+        let pki = Pki::new().unwrap();
+        let request = Request { extensions: "subjectAltName=IP:127.0.0.1", ..Request::default() };
+        pki.issue("server", "root", &request).unwrap();
+        let file = |name: &str| (name.to_owned(), pki.read(name).unwrap());
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let cluster = Cluster::start(&ClusterOptions {
+            files: vec![file("server.crt"), file("server.key")],
+            settings: vec![
+                setting("ssl", "on"),
+                setting("ssl_cert_file", "server.crt"),
+                setting("ssl_key_file", "server.key"),
+            ],
+            ..ClusterOptions::default()
+        })
+        .unwrap();
+        let mut ssl = SslOptions::default();
+        ssl.mode = mode;
+        ssl.root_cert = SslRootCert::File(pki.path("root.crt"));
+        let config = cluster.config("trusted").ssl(ssl);
         let mut observer = Connection::connect(&cluster.config(cornac_tests::SUPERUSER)).await.unwrap();
         let table = "CREATE TABLE ledger (id int8); GRANT ALL ON ledger TO trusted";
         observer.simple_query(table).await.unwrap();
         let points = Arc::new(Points::default());
-        let connection = connect(&cluster, &points).await;
-        Self { cluster, observer, connection, points, reconnects: 0 }
+        let connection = connect(&cluster, &config, &points).await.unwrap();
+        Self { cluster, config, _pki: pki, observer, connection, points, reconnects: 0 }
     }
 
     fn written(&self) -> u64 {
@@ -63,7 +84,7 @@ impl Bench {
             Err(error) => {
                 assert!(error.is_closed(), "{error}");
                 assert!(!error.outcome_unknown(), "the connection was known to be closed: {error}");
-                self.connection = connect(&self.cluster, &self.points).await;
+                self.connection = connect(&self.cluster, &self.config, &self.points).await.unwrap();
                 self.reconnects += 1;
             }
         }
@@ -90,16 +111,25 @@ impl Bench {
     }
 }
 
-async fn connect(cluster: &Cluster, points: &Arc<Points>) -> Connection {
+async fn connect(cluster: &Cluster, config: &Config, points: &Arc<Points>) -> Result<Connection> {
     let stream = TcpStream::connect(("127.0.0.1", cluster.port())).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let stream = OneByte::new(stream, Arc::clone(points));
-    Connection::connect_over(stream, &cluster.config("trusted")).await.unwrap()
+    Connection::connect_over(stream, config).await
 }
 
 /// Runs `verb` with a fresh id for each number of polls until it completes, and checks everything after each drop.
 async fn dropped_everywhere(name: &str, verb: impl AsyncFn(&mut Connection, i64) -> Result<()>) {
-    let mut bench = Bench::new().await;
+    dropped_everywhere_over(SslMode::Disable, name, verb).await;
+}
+
+async fn dropped_everywhere_over(
+    mode: SslMode,
+    name: &str,
+    verb: impl AsyncFn(&mut Connection, i64) -> Result<()>,
+) {
+    let mut bench = Bench::new(mode).await;
+    assert_eq!(bench.connection.is_encrypted(), mode != SslMode::Disable);
     let (mut dropped, mut never_sent, mut ran) = (0_u64, 0, 0);
     let body = async {
         for times in 0.. {
@@ -155,6 +185,35 @@ async fn an_insert_can_be_dropped_at_every_byte() {
         connection.execute("INSERT INTO ledger VALUES ($1)", (id,)).await.map(drop)
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_insert_over_tls_can_be_dropped_at_every_byte() {
+    dropped_everywhere_over(SslMode::VerifyFull, "execute over TLS", async |connection, id| {
+        connection.execute("INSERT INTO ledger VALUES ($1)", (id,)).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connecting_can_be_dropped_at_every_byte() {
+    for mode in [SslMode::Disable, SslMode::VerifyFull] {
+        let mut bench = Bench::new(mode).await;
+        let mut dropped = 0_u64;
+        loop {
+            let connected = polled(connect(&bench.cluster, &bench.config, &bench.points), dropped).await;
+            if let Some(connected) = connected {
+                connected.unwrap();
+                break;
+            }
+            dropped += 1;
+        }
+        // Nothing is left behind at the server, and the others work on.
+        bench.wait_for_backends().await;
+        bench.check_usable(1).await;
+        println!("connect, sslmode={}: dropped at {dropped} points", mode.name());
+        assert!(dropped > 100, "{dropped}");
+    }
 }
 
 #[tokio::test]

@@ -319,6 +319,9 @@ async fn client_certificates_in_every_form() {
     .await;
 }
 
+/// A file, how the settings name it, and what is said of it.
+type Case<'c> = (&'c str, &'c dyn Fn(&mut SslOptions), &'c str);
+
 #[tokio::test]
 async fn entry_19_files_that_are_not_what_they_should_be() {
     deadline(async {
@@ -351,7 +354,6 @@ async fn entry_19_files_that_are_not_what_they_should_be() {
             failure.to_string()
         };
         let with_key = |name: &str| Some(pki.path(name));
-        type Case<'c> = (&'c str, &'c dyn Fn(&mut SslOptions), &'c str);
         let cases: [Case<'_>; 11] = [
             ("open.key", &|ssl| ssl.key = with_key("open.key"), "can be read by others"),
             ("missing.key", &|ssl| ssl.key = with_key("missing.key"), "cannot be read"),

@@ -47,11 +47,12 @@ impl Connection {
     pub async fn connect(config: &Config) -> Result<Self> {
         config.check()?;
         let mut connecting = Connecting::new(config);
+        // Boxed: callers' futures need not have room for a handshake.
         let Some(limit) = config.connect_deadline_limit() else {
-            let connected = connecting.run().await;
+            let connected = Box::pin(connecting.run()).await;
             return connected.ok_or_else(|| ConnectError::new(connecting.attempts).into());
         };
-        match timeout(limit, connecting.run()).await {
+        match timeout(limit, Box::pin(connecting.run())).await {
             Ok(Some(connection)) => Ok(connection),
             Ok(None) => Err(ConnectError::new(connecting.attempts).into()),
             Err(_) => {
