@@ -29,7 +29,7 @@ pub use binaries::ServerBinaries;
 pub use cluster::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, StopMode, percent_encoded};
 pub use deadline::{deadline, still_usable};
 pub use one_byte::{OneByte, Points};
-pub use provision::provision;
+pub use provision::{libpq, provision};
 pub use proxy::{Action, Direction, Fault, Place, Proxy, Recording};
 pub use recording::record_session;
 pub use server::{Server, TestDatabase, shared};

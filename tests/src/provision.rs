@@ -195,3 +195,35 @@ fn run(command: &mut Command) -> Result<()> {
     );
     Ok(())
 }
+
+/// The package that libpq is taken from: a wheel with a libpq 18 of its own.
+const LIBPQ_WHEEL: &str = "psycopg-binary==3.3.9";
+
+/// The directory of a libpq 18 with the libraries that it needs, fetched through pip if it is not there.
+///
+/// # Errors
+///
+/// When it cannot be fetched.
+pub fn libpq() -> Result<PathBuf> {
+    let parent = crate::target_dir().join("libpq");
+    let place = parent.join(LIBPQ_WHEEL);
+    let libraries = place.join("psycopg_binary.libs");
+    if libraries.exists() {
+        return Ok(libraries);
+    }
+    fs::create_dir_all(&parent)?;
+    let unfinished = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(&parent)?;
+    let into = unfinished.path();
+    let download = ["download", "--no-deps", "--quiet", "--dest", ".", LIBPQ_WHEEL];
+    run(Command::new("pip").args(download).current_dir(into))?;
+    let wheel = only_file(into, "whl")?;
+    run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(into))?;
+    fs::remove_file(wheel)?;
+    let unfinished = unfinished.keep();
+    if fs::rename(&unfinished, &place).is_err() {
+        // Another process was faster; its copy is as good.
+        fs::remove_dir_all(&unfinished)?;
+    }
+    ensure!(libraries.exists(), "{LIBPQ_WHEEL} holds no libraries");
+    Ok(libraries)
+}

@@ -7,6 +7,8 @@ mod drops;
 mod entry;
 mod harness;
 mod hosts;
+mod libpq_config;
+mod libpq_login;
 mod negotiation;
 mod recorded;
 mod tls;

@@ -33,7 +33,6 @@ mod notifications;
 mod prepared;
 mod row;
 mod simple;
-mod ssl_options;
 mod statement;
 mod stream;
 mod tls;
@@ -41,8 +40,8 @@ mod tls;
 pub use cancel::{CancelError, CancelToken};
 pub use client::Client;
 pub use config::{
-    Config, ConfigError, Host, HostSpec, LoadBalanceHosts, SslCertMode, SslMode, SslNegotiation, SslOptions,
-    SslRootCert, TargetSessionAttrs, TlsVersion,
+    Config, ConfigError, Host, HostSpec, LoadBalanceHosts, OauthClient, SslCertMode, SslMode, SslNegotiation,
+    SslOptions, SslRootCert, Surroundings, TargetSessionAttrs, TlsVersion,
 };
 pub use connect::{Attempt, ConnectError, ConnectFailure};
 pub use connection::Connection;

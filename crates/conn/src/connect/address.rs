@@ -112,7 +112,7 @@ impl Endpoint {
             }
             #[cfg(unix)]
             Self::Unix(path) => {
-                let stream = tokio::net::UnixStream::connect(path).await?;
+                let stream = tokio::net::UnixStream::connect(in_namespace(path)).await?;
                 if let Some(wanted) = &options.require_peer {
                     super::peer::check(&stream, wanted)?;
                 }
@@ -175,6 +175,15 @@ pub(super) fn target(spec: &HostSpec) -> String {
 
 fn socket_path(directory: &Path, port: u16) -> PathBuf {
     directory.join(format!(".s.PGSQL.{port}"))
+}
+
+/// A name that begins with @ is in Linux's namespace of sockets without files, where it begins with a NUL.
+#[cfg(unix)]
+fn in_namespace(path: &Path) -> PathBuf {
+    match path.to_str().and_then(|path| path.strip_prefix('@')) {
+        Some(name) => PathBuf::from(format!("\0{name}")),
+        None => path.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -89,8 +89,8 @@ impl Connection {
         };
         let deadline = config.connect_timeout_limit().map(|limit| Instant::now() + limit);
         let over_unix = matches!(spec.host, Some(Host::Unix(_)));
-        let connected = connecting.log_in(socket, &spec, over_unix, encryption, deadline).await;
-        connected.map_err(|failure| {
+        let logging_in = connecting.log_in(socket, &spec, over_unix, encryption, deadline);
+        Box::pin(logging_in).await.map_err(|failure| {
             let attempt = Attempt { target: "the given transport".to_owned(), failure };
             ConnectError::new(vec![attempt]).into()
         })

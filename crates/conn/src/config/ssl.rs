@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use cornac_proto::auth::Secret;
 
+use super::error::ConfigError;
+
 /// Whether the channel is encrypted, and whether the server must prove who it is (`sslmode`).
 ///
 /// **In production say `verify-full`**: every weaker mode lets somebody on the way be the server.
@@ -135,5 +137,30 @@ impl Default for SslOptions {
             key_log_file: None,
             default_directory: None,
         }
+    }
+}
+
+impl SslOptions {
+    /// Refuses what contradicts itself, as libpq does.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let weak = self.mode < SslMode::Require;
+        if self.negotiation == SslNegotiation::Direct && weak {
+            return Err(ConfigError::Contradiction(format!(
+                "sslnegotiation=direct does not go with sslmode={}: use require, verify-ca or verify-full",
+                self.mode.name()
+            )));
+        }
+        if self.root_cert == SslRootCert::System && self.mode != SslMode::VerifyFull {
+            return Err(ConfigError::Contradiction(format!(
+                "sslrootcert=system does not go with sslmode={}: roots that vouch for everybody prove nothing without the name; \
+                 use verify-full",
+                self.mode.name()
+            )));
+        }
+        if self.max_protocol.is_some_and(|newest| newest < self.min_protocol) {
+            let what = "ssl_min_protocol_version is newer than ssl_max_protocol_version";
+            return Err(ConfigError::Contradiction(what.to_owned()));
+        }
+        Ok(())
     }
 }
