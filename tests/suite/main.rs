@@ -11,6 +11,7 @@ mod libpq_config;
 mod libpq_login;
 mod negotiation;
 mod recorded;
+mod secrets;
 mod tls;
 mod tls_faults;
 mod values;

@@ -45,7 +45,7 @@ fn key_value_pairs() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_place() {
+fn input_01_what_is_wrong_is_named_with_its_place() {
     check(
         "mysql://app@db",
         &expect![
@@ -91,7 +91,7 @@ fn what_is_wrong_is_named_with_its_place() {
 }
 
 #[test]
-fn values_that_a_key_cannot_have_are_named_with_what_it_can() {
+fn input_01_values_that_a_key_cannot_have_are_named_with_what_it_can() {
     check(
         "client_encoding=LATIN1",
         &expect![[r#"connection option client_encoding cannot be "LATIN1": only UTF8 is spoken here"#]],
@@ -239,7 +239,7 @@ async fn a_password_comes_from_the_file_of_its_host() {
 }
 
 #[test]
-fn no_secret_is_shown_whatever_the_key_and_whatever_is_wrong() {
+fn entry_21_no_secret_is_shown_whatever_the_key_and_whatever_is_wrong() {
     const SECRET: &str = "tusk!ivory";
     let surroundings = Surroundings::none().with_user("me");
     for keyword in &keyword::KEYWORDS {
