@@ -54,6 +54,24 @@ impl Impostor {
         Ok(Self { port, received, accepting })
     }
 
+    /// Reads each client's first packet, answers with `answer`, and then listens until the client closes.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn that_says(answer: impl Into<Vec<u8>>) -> Result<Self> {
+        let answer = answer.into();
+        Self::start(move |mut victim| {
+            let answer = answer.clone();
+            async move {
+                victim.read_packet().await;
+                victim.send(&answer).await;
+                victim.read_to_end().await;
+            }
+        })
+        .await
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.port

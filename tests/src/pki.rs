@@ -8,6 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use crate::ClusterOptions;
+
 /// A directory of authorities, certificates and keys, removed when it is dropped.
 #[derive(Debug)]
 pub struct Pki {
@@ -213,6 +215,28 @@ impl Pki {
         arguments.extend(["-out", &shown]);
         self.openssl(arguments)?;
         restrict(&path)
+    }
+
+    /// What a server needs to show the certificate `name`, and to take those of `root`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such certificate.
+    pub fn server_options(&self, name: &str) -> Result<ClusterOptions> {
+        let (certificate, key) = (format!("{name}.crt"), format!("{name}.key"));
+        let mut options = ClusterOptions::default();
+        for file in [&certificate, &key, "root.crt"] {
+            options.files.push((file.to_owned(), self.read(file)?));
+        }
+        for (setting, value) in [
+            ("ssl", "on"),
+            ("ssl_cert_file", &certificate),
+            ("ssl_key_file", &key),
+            ("ssl_ca_file", "root.crt"),
+        ] {
+            options.settings.push((setting.to_owned(), value.to_owned()));
+        }
+        Ok(options)
     }
 
     /// Runs `openssl`.

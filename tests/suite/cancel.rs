@@ -59,19 +59,9 @@ async fn a_sleep_is_cancelled_over_tcp_unix_and_tls() {
             &Request { extensions: "subjectAltName=IP:127.0.0.1", key: P256, ..Request::default() },
         )
         .unwrap();
-        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let file = |name: &str| (name.to_owned(), pki.read(name).unwrap());
-        let cluster = Cluster::start(&ClusterOptions {
-            hba: Some("hostssl all all 127.0.0.1/32 scram-sha-256\nlocal all all trust\n".to_owned()),
-            files: vec![file("server.crt"), file("server.key")],
-            settings: vec![
-                setting("ssl", "on"),
-                setting("ssl_cert_file", "server.crt"),
-                setting("ssl_key_file", "server.key"),
-            ],
-            ..ClusterOptions::default()
-        })
-        .unwrap();
+        let mut options = pki.server_options("server").unwrap();
+        options.hba = Some("hostssl all all 127.0.0.1/32 scram-sha-256\nlocal all all trust\n".to_owned());
+        let cluster = Cluster::start(&options).unwrap();
         let mut ssl = SslOptions::default();
         ssl.mode = SslMode::VerifyFull;
         ssl.root_cert = SslRootCert::File(pki.path("root.crt"));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cornac_conn::{Client, Config, Connection, Result, SslMode, SslOptions, SslRootCert};
 use cornac_proto::message::{Backend, CommandComplete, TransactionStatus};
 use cornac_tests::pki::{Pki, Request};
-use cornac_tests::{Cluster, ClusterOptions, OneByte, Points, deadline, scripted};
+use cornac_tests::{Cluster, OneByte, Points, deadline, scripted};
 use tokio::net::TcpStream;
 
 /// Polls `future` until it has been pending `times` times, then drops it; gives its output if it was faster.
@@ -48,18 +48,7 @@ impl Bench {
         let pki = Pki::new().unwrap();
         let request = Request { extensions: "subjectAltName=IP:127.0.0.1", ..Request::default() };
         pki.issue("server", "root", &request).unwrap();
-        let file = |name: &str| (name.to_owned(), pki.read(name).unwrap());
-        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let cluster = Cluster::start(&ClusterOptions {
-            files: vec![file("server.crt"), file("server.key")],
-            settings: vec![
-                setting("ssl", "on"),
-                setting("ssl_cert_file", "server.crt"),
-                setting("ssl_key_file", "server.key"),
-            ],
-            ..ClusterOptions::default()
-        })
-        .unwrap();
+        let cluster = Cluster::start(&pki.server_options("server").unwrap()).unwrap();
         let mut ssl = SslOptions::default();
         ssl.mode = mode;
         ssl.root_cert = SslRootCert::File(pki.path("root.crt"));

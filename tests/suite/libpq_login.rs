@@ -3,7 +3,7 @@
 use cornac_conn::{Config, Connection, Surroundings};
 use cornac_oracle::Libpq;
 use cornac_tests::pki::{ED25519, Pki, Request, restrict};
-use cornac_tests::{Cluster, ClusterOptions, PASSWORD, SUPERUSER};
+use cornac_tests::{Cluster, PASSWORD, SUPERUSER};
 
 const HBA: &str = "\
 host    all trusted  127.0.0.1/32 trust
@@ -93,25 +93,10 @@ async fn every_method_ends_as_in_libpq() {
 }
 
 fn cluster(pki: &Pki) -> Cluster {
-    let file = |name: &str| (name.to_owned(), pki.read(name).unwrap());
-    let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let cluster = Cluster::start(&ClusterOptions {
-        hba: Some(HBA.to_owned()),
-        files: vec![
-            file("server.crt"),
-            file("server.key"),
-            file("root.crt"),
-            ("pg_ident.conf".to_owned(), b"here root peered\nhere postgres peered\n".to_vec()),
-        ],
-        settings: vec![
-            setting("ssl", "on"),
-            setting("ssl_cert_file", "server.crt"),
-            setting("ssl_key_file", "server.key"),
-            setting("ssl_ca_file", "root.crt"),
-        ],
-        ..ClusterOptions::default()
-    })
-    .unwrap();
+    let mut options = pki.server_options("server").unwrap();
+    options.hba = Some(HBA.to_owned());
+    options.files.push(("pg_ident.conf".to_owned(), b"here root peered\nhere postgres peered\n".to_vec()));
+    let cluster = Cluster::start(&options).unwrap();
     let admin = cluster.socket_config(SUPERUSER);
     let roles = ["refused", "certuser", "both", "tlsonly", "plain", "peered"]
         .map(|role| format!("CREATE ROLE \"{role}\" LOGIN PASSWORD '{PASSWORD}';"))

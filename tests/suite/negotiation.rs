@@ -46,16 +46,7 @@ async fn entry_01_bytes_behind_the_answer_are_an_attack() {
             [&error("FATAL", "28000", "go away")[..], &authentication(0, b"")[..], b"\x16\x03\x01", b"S"]
         {
             let answer = [b"S", stuffed].concat();
-            let impostor = Impostor::start(move |mut victim: Victim| {
-                let answer = answer.clone();
-                async move {
-                    victim.read_packet().await;
-                    victim.send(&answer).await;
-                    victim.read_to_end().await;
-                }
-            })
-            .await
-            .unwrap();
+            let impostor = Impostor::that_says(answer).await.unwrap();
             for mode in MODES_WITH_TLS {
                 let failures = failures(&with_roots(impostor.config(mode), &pki)).await;
                 let injected = ConnectFailure::TlsRequest(TlsRequestError::ResponseInjected);
@@ -198,13 +189,7 @@ async fn entry_05_a_server_that_hangs_meets_the_deadline() {
             assert!(failures[0].to_string().contains("during the TLS handshake"), "{failures:?}");
         }
         // Before ReadyForQuery.
-        let impostor = Impostor::start(|mut victim: Victim| async move {
-            victim.read_packet().await;
-            victim.send(&authentication(0, b"")).await;
-            victim.read_to_end().await;
-        })
-        .await
-        .unwrap();
+        let impostor = Impostor::that_says(authentication(0, b"")).await.unwrap();
         let config = impostor.config(SslMode::Disable).connect_timeout(Some(limit));
         let failures = failures(&config).await;
         assert!(failures[0].to_string().contains("between authentication and ReadyForQuery"), "{failures:?}");
@@ -250,16 +235,7 @@ async fn entry_07_nothing_less_than_what_is_asked_for_is_accepted() {
             ("plus", bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]))),
         ];
         for (name, request) in requests {
-            let impostor = Impostor::start(move |mut victim: Victim| {
-                let request = request.clone();
-                async move {
-                    victim.read_packet().await;
-                    victim.send(&request).await;
-                    victim.read_to_end().await;
-                }
-            })
-            .await
-            .unwrap();
+            let impostor = Impostor::that_says(request).await.unwrap();
             let config = impostor.config(SslMode::Disable).allow_cleartext_password(true);
             let scram = config.clone().require_auth(Methods::from(Method::ScramSha256));
             let bound = config.clone().channel_binding(ChannelBindingMode::Require);
@@ -300,16 +276,7 @@ async fn entry_14_and_15_what_would_expose_or_is_not_supported_is_refused() {
             (bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-1024"])), "SCRAM-SHA-1024"),
         ];
         for (request, said) in cases {
-            let impostor = Impostor::start(move |mut victim: Victim| {
-                let request = request.clone();
-                async move {
-                    victim.read_packet().await;
-                    victim.send(&request).await;
-                    victim.read_to_end().await;
-                }
-            })
-            .await
-            .unwrap();
+            let impostor = Impostor::that_says(request).await.unwrap();
             let failures = failures(&impostor.config(SslMode::Disable)).await;
             assert!(failures[0].to_string().contains(said), "{said}: {failures:?}");
             assert!(!impostor.received()[0].windows(6).any(|window| window == b"pencil"));

@@ -7,7 +7,7 @@ use cornac_conn::{
     SslOptions, SslRootCert,
 };
 use cornac_tests::pki::{ED25519, P256, P384, Pki, RSA, Request};
-use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, still_usable};
+use cornac_tests::{Cluster, SUPERUSER, deadline, still_usable};
 
 const NAMED: &str = "subjectAltName=DNS:db.example,IP:127.0.0.1";
 const HBA: &str = "\
@@ -37,7 +37,8 @@ impl TlsServer {
 
     fn start_with(pki: Pki, fill: impl FnOnce(&Pki)) -> Self {
         fill(&pki);
-        let mut options = ClusterOptions { hba: Some(HBA.to_owned()), ..ClusterOptions::default() };
+        let mut options = pki.server_options("right").unwrap();
+        options.hba = Some(HBA.to_owned());
         for entry in std::fs::read_dir(pki.directory()).unwrap() {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
@@ -45,13 +46,6 @@ impl TlsServer {
                 options.files.push((name.clone(), pki.read(&name).unwrap()));
             }
         }
-        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        options.settings = vec![
-            setting("ssl", "on"),
-            setting("ssl_cert_file", "right.crt"),
-            setting("ssl_key_file", "right.key"),
-            setting("ssl_ca_file", "root.crt"),
-        ];
         let cluster = Cluster::start(&options).unwrap();
         Self { pki, cluster }
     }

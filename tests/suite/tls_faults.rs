@@ -1,5 +1,6 @@
 //! TLS that breaks, and files that are not what they should be.
 
+use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +14,14 @@ use cornac_proto::message::server;
 use cornac_tests::impostor::{Impostor, Victim};
 use cornac_tests::messages::bytes;
 use cornac_tests::pki::{P256, Pki, RSA, Request, restrict};
-use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, still_usable};
+use cornac_tests::{Cluster, SUPERUSER, deadline, still_usable};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// A TLS server's side with the certificate `name`, which speaks `alpn`.
 fn acceptor(pki: &Pki, name: &str, alpn: &[&[u8]]) -> TlsAcceptor {
@@ -71,6 +74,35 @@ fn welcome() -> Vec<u8> {
     })
 }
 
+/// A server that goes along over TLS as far as the first query of each client, and then does what `then` says.
+async fn goes_along_over_tls<F, Fut>(pki: &Pki, then: F) -> Impostor
+where
+    F: Fn(TlsStream<TcpStream>) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    let acceptor = acceptor(pki, "server", &[b"postgresql"]);
+    Impostor::start(move |mut victim: Victim| {
+        let (acceptor, then) = (acceptor.clone(), then.clone());
+        async move {
+            victim.read_packet().await;
+            victim.send(b"S").await;
+            let mut tls = acceptor.accept(victim.into_stream()).await.unwrap();
+            let mut ignored = [0; 1024];
+            assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
+            tls.write_all(&welcome()).await.unwrap();
+            assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
+            then(tls).await;
+        }
+    })
+    .await
+    .unwrap()
+}
+
+async fn wait_until_closed(socket: &mut TcpStream) {
+    let mut ignored = [0; 1024];
+    while socket.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
+}
+
 /// Half of a result: a description, and a row that is cut off.
 fn half_a_row() -> Vec<u8> {
     let mut result = bytes(|out| {
@@ -86,31 +118,19 @@ async fn line_12_tls_that_ends_in_the_middle_of_a_row() {
     deadline(async {
         let pki = pki_with_server(&FOR_LOOPBACK);
         for corrupts in [false, true] {
-            let acceptor = acceptor(&pki, "server", &[b"postgresql"]);
-            let impostor = Impostor::start(move |mut victim: Victim| {
-                let acceptor = acceptor.clone();
-                async move {
-                    victim.read_packet().await;
-                    victim.send(b"S").await;
-                    let mut tls = acceptor.accept(victim.into_stream()).await.unwrap();
-                    let mut ignored = [0; 1024];
-                    assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
-                    tls.write_all(&welcome()).await.unwrap();
-                    assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
-                    tls.write_all(&half_a_row()).await.unwrap();
-                    tls.flush().await.unwrap();
-                    let (mut socket, _) = tls.into_inner();
-                    if corrupts {
-                        // A record of application data that nobody has encrypted.
-                        let record = [&[23, 3, 3, 0, 40][..], &[7; 40]].concat();
-                        socket.write_all(&record).await.unwrap();
-                        while socket.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
-                    }
-                    // Closed without close_notify.
+            let impostor = goes_along_over_tls(&pki, move |mut tls| async move {
+                tls.write_all(&half_a_row()).await.unwrap();
+                tls.flush().await.unwrap();
+                let (mut socket, _) = tls.into_inner();
+                if corrupts {
+                    // A record of application data that nobody has encrypted.
+                    let record = [&[23, 3, 3, 0, 40][..], &[7; 40]].concat();
+                    socket.write_all(&record).await.unwrap();
+                    wait_until_closed(&mut socket).await;
                 }
+                // Closed without close_notify.
             })
-            .await
-            .unwrap();
+            .await;
             let config = impostor.config(SslMode::Disable).ssl(ssl(&pki, SslMode::VerifyFull));
             let mut connection = Connection::connect(&config).await.unwrap();
             let error = connection.simple_query("SELECT 1").await.unwrap_err();
@@ -128,25 +148,13 @@ async fn line_12_an_attempt_to_begin_tls_anew_is_refused() {
     deadline(async {
         // TLS 1.3 has no renegotiation; a server that sends a ClientHello's or HelloRequest's kind of record is told so.
         let pki = pki_with_server(&FOR_LOOPBACK);
-        let acceptor = acceptor(&pki, "server", &[b"postgresql"]);
-        let impostor = Impostor::start(move |mut victim: Victim| {
-            let acceptor = acceptor.clone();
-            async move {
-                victim.read_packet().await;
-                victim.send(b"S").await;
-                let mut tls = acceptor.accept(victim.into_stream()).await.unwrap();
-                let mut ignored = [0; 1024];
-                assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
-                tls.write_all(&welcome()).await.unwrap();
-                assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
-                let (mut socket, _) = tls.into_inner();
-                // HelloRequest, in clear.
-                socket.write_all(&[22, 3, 3, 0, 4, 0, 0, 0, 0]).await.unwrap();
-                while socket.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
-            }
+        let impostor = goes_along_over_tls(&pki, |tls| async move {
+            let (mut socket, _) = tls.into_inner();
+            // HelloRequest, in clear.
+            socket.write_all(&[22, 3, 3, 0, 4, 0, 0, 0, 0]).await.unwrap();
+            wait_until_closed(&mut socket).await;
         })
-        .await
-        .unwrap();
+        .await;
         let config = impostor.config(SslMode::Disable).ssl(ssl(&pki, SslMode::VerifyFull));
         let mut connection = Connection::connect(&config).await.unwrap();
         let error = connection.simple_query("SELECT 1").await.unwrap_err();
@@ -222,23 +230,12 @@ async fn entry_04_a_certificate_signed_with_sha_1_cannot_be_checked() {
 
 /// A server that lets in whoever has a certificate of its root for a role.
 fn certificate_cluster(pki: &Pki) -> Cluster {
-    let file = |name: &str| (name.to_owned(), pki.read(name).unwrap());
-    let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut options = pki.server_options("server").unwrap();
     let hba = "hostssl all scram 127.0.0.1/32 scram-sha-256 clientcert=verify-full\n\
                hostssl all trusted 127.0.0.1/32 trust\n\
                hostssl all all 127.0.0.1/32 cert\nlocal all all trust\n";
-    Cluster::start(&ClusterOptions {
-        hba: Some(hba.to_owned()),
-        files: vec![file("server.crt"), file("server.key"), file("root.crt")],
-        settings: vec![
-            setting("ssl", "on"),
-            setting("ssl_cert_file", "server.crt"),
-            setting("ssl_key_file", "server.key"),
-            setting("ssl_ca_file", "root.crt"),
-        ],
-        ..ClusterOptions::default()
-    })
-    .unwrap()
+    options.hba = Some(hba.to_owned());
+    Cluster::start(&options).unwrap()
 }
 
 #[tokio::test]
