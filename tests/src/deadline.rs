@@ -25,3 +25,13 @@ pub async fn still_usable(connection: &mut Connection) {
     assert_eq!(answer, 1717);
     assert!(connection.is_idle(), "nothing is left open");
 }
+
+/// Waits until the backend of `process_id` sleeps in `pg_sleep`.
+///
+/// # Panics
+///
+/// When the server cannot be asked.
+pub async fn wait_until_asleep(observer: &mut Connection, process_id: i32) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
+    while observer.fetch_value::<i64, _>(sql, (process_id,)).await.expect("the server answers") == 0 {}
+}

@@ -27,7 +27,7 @@ mod template;
 
 pub use binaries::ServerBinaries;
 pub use cluster::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, StopMode, percent_encoded};
-pub use deadline::{deadline, still_usable};
+pub use deadline::{deadline, still_usable, wait_until_asleep};
 pub use one_byte::{OneByte, Points};
 pub use provision::{libpq, provision};
 pub use proxy::{Action, Direction, Fault, Place, Proxy, Recording};

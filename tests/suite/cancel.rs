@@ -10,14 +10,8 @@ use cornac_conn::{
 };
 use cornac_proto::message::TransactionStatus;
 use cornac_tests::pki::{P256, Pki, Request};
-use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, scripted, still_usable};
+use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, scripted, still_usable, wait_until_asleep};
 use tokio::net::{TcpListener, TcpStream};
-
-/// Waits until the backend of `process_id` runs something that sleeps.
-async fn wait_until_asleep(observer: &mut Connection, process_id: i32) {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
-    while observer.fetch_value::<i64, _>(sql, (process_id,)).await.unwrap() == 0 {}
-}
 
 /// Cancels a statement that would run for a minute, twice over, and uses the connection afterwards.
 async fn cancels(config: &Config, observer: &mut Connection) {

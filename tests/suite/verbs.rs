@@ -1,7 +1,7 @@
 //! What the verbs promise, on a real server.
 
 use cornac::{Client, Connection, Database, Encode, ErrorKind, FromRow, SqlState, TransactionStatus};
-use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, shared, still_usable};
+use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, shared, still_usable, wait_until_asleep};
 
 #[derive(Debug, PartialEq, FromRow)]
 struct Item {
@@ -299,7 +299,10 @@ async fn a_server_that_goes_away_is_noticed() {
         let mut c = Connection::connect(&cluster.config(SUPERUSER)).await.unwrap();
         let mut other = Connection::connect(&cluster.config(SUPERUSER)).await.unwrap();
         let pid = c.process_id().unwrap();
-        let terminate = other.execute("SELECT pg_terminate_backend($1)", (pid,));
+        let terminate = async {
+            wait_until_asleep(&mut other, pid).await;
+            other.execute("SELECT pg_terminate_backend($1)", (pid,)).await
+        };
         let sleep = c.execute("SELECT pg_sleep(60)", ());
         let (slept, terminated) = tokio::join!(sleep, terminate);
         terminated.unwrap();
