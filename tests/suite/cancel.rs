@@ -149,6 +149,60 @@ async fn line_09_a_cancel_that_nobody_waits_for_closes_the_connection() {
             }
         }
         println!("{dropped_unsent} connections went on, {closed} were closed");
+        assert!(closed > 0, "a cancel was on the way when it was dropped");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn line_09_the_next_statement_waits_until_a_cancel_has_arrived() {
+    deadline(async {
+        let server = Cluster::start(&ClusterOptions::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = server.config(SUPERUSER).port(listener.local_addr().unwrap().port());
+        let server_port = server.port();
+        let (held, wait_for_held) = tokio::sync::oneshot::channel();
+        let (release, wait_for_release) = tokio::sync::oneshot::channel::<()>();
+        // The session is passed on at once; the request to cancel is held back until it is released.
+        tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut session = TcpStream::connect(("127.0.0.1", server_port)).await.unwrap();
+            let session = async { tokio::io::copy_bidirectional(&mut client, &mut session).await };
+            let cancel = async {
+                let (mut client, _) = listener.accept().await.unwrap();
+                client.readable().await.unwrap();
+                held.send(()).unwrap();
+                wait_for_release.await.unwrap();
+                let mut cancel = TcpStream::connect(("127.0.0.1", server_port)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut cancel).await;
+            };
+            let _ = tokio::join!(session, cancel);
+        });
+        let mut connection = Connection::connect(&config).await.unwrap();
+        let process_id = connection.process_id().unwrap();
+        let mut observer = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
+        let token = connection.cancel_token();
+        let cancelling = async {
+            wait_until_asleep(&mut observer, process_id).await;
+            token.cancel().await.unwrap()
+        };
+        let statements = async {
+            // The one that was meant ends before the request arrives.
+            connection.execute("SELECT pg_sleep(0.2)", ()).await.unwrap();
+            wait_for_held.await.unwrap();
+            assert!(!connection.is_idle(), "a request to cancel is on the way");
+            let next = connection.execute("SELECT pg_sleep(0.3)", ());
+            let released = async {
+                // Long enough for a statement that does not wait to be under way.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                release.send(()).unwrap();
+            };
+            let (next, ()) = tokio::join!(next, released);
+            next.unwrap();
+        };
+        let (cancelled, ()) = tokio::join!(cancelling, statements);
+        assert!(cancelled);
+        still_usable(&mut connection).await;
     })
     .await;
 }

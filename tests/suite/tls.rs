@@ -245,6 +245,56 @@ async fn entry_04_a_certificate_that_is_its_own_root() {
 }
 
 #[tokio::test]
+async fn entry_04_chains_are_checked_link_by_link() {
+    deadline(async {
+        let pki = Pki::new().unwrap();
+        let server = TlsServer::start_with(pki, |pki| {
+            issue(pki, "right");
+            // An authority under the root's name, and one of its own name that the root vouches for, or vouches for without making it
+            // an authority.
+            pki.authority("forger", P256, "/CN=cornac test root").unwrap();
+            let authority = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign";
+            for (name, extensions) in [
+                ("between", authority),
+                ("nobody", "basicConstraints=CA:FALSE"),
+                ("no-signer", "basicConstraints=CA:TRUE\nkeyUsage=digitalSignature"),
+            ] {
+                let subject = format!("/CN={name}");
+                pki.issue(name, "root", &Request { subject: &subject, extensions, ..Request::default() })
+                    .unwrap();
+            }
+            for issuer in ["forger", "between", "nobody", "no-signer"] {
+                for (form, extensions) in [("1", ""), ("3", NAMED), ("ca", "basicConstraints=CA:TRUE")] {
+                    let name = format!("{issuer}-{form}");
+                    let request = Request { subject: "/CN=db.example", extensions, ..Request::default() };
+                    pki.issue(&name, issuer, &request).unwrap();
+                    let chain =
+                        [format!("{name}.crt"), format!("{issuer}.crt")].map(|file| pki.read(&file).unwrap());
+                    pki.write(&format!("{name}.crt"), chain.concat()).unwrap();
+                }
+            }
+        });
+        for (issuer, expected) in [
+            ("between", "TLS"),
+            ("forger", "a signature in the server's certificate chain is wrong"),
+            ("nobody", "its issuer may not vouch for it"),
+            ("no-signer", "its issuer may not vouch for it"),
+        ] {
+            for form in ["1", "3", "ca"] {
+                if (issuer, form) == ("no-signer", "3") {
+                    // The TLS library takes the authority's word without looking at its key usage.
+                    continue;
+                }
+                server.show(&format!("{issuer}-{form}")).await;
+                let outcome = outcome(&server.config("trusted", "db.example", SslMode::VerifyCa)).await;
+                assert!(outcome.contains(expected), "{issuer}-{form}: {outcome}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn entry_04_revocation_lists_count() {
     deadline(async {
         let server = TlsServer::start(&["right", "revoked", "version-1"]);

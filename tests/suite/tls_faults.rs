@@ -165,6 +165,38 @@ async fn line_12_an_attempt_to_begin_tls_anew_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_that_tls_holds_back_in_part_closes_the_socket_when_it_is_dropped() {
+    deadline(async {
+        let pki = pki_with_server(&FOR_LOOPBACK);
+        let acceptor = acceptor(&pki, "server", &[b"postgresql"]);
+        // A pipe that holds less than TLS does.
+        let (client, server) = tokio::io::duplex(4 << 10);
+        let mut options = ssl(&pki, SslMode::VerifyFull);
+        options.negotiation = SslNegotiation::Direct;
+        let config = Config::new(cornac_conn::Host::Tcp("127.0.0.1".to_owned()), "app").ssl(options);
+        let (connection, _tls) = tokio::join!(Connection::connect_over(client, &config), async {
+            let mut tls = acceptor.accept(server).await.unwrap();
+            let mut ignored = [0; 1024];
+            assert_ne!(tls.read(&mut ignored).await.unwrap(), 0);
+            tls.write_all(&welcome()).await.unwrap();
+            tls.flush().await.unwrap();
+            tls
+        });
+        let mut connection = connection.unwrap();
+        {
+            let long = format!("SELECT '{}'", "x".repeat(40_000));
+            let mut query = std::pin::pin!(connection.simple_query(&long));
+            let polled =
+                std::future::poll_fn(|cx| std::task::Poll::Ready(query.as_mut().poll(cx).is_ready()));
+            assert!(!polled.await);
+        }
+        // The session has seen all of it go; yet the server would wait for the rest.
+        assert!(connection.is_closed());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn entry_20_direct_tls_without_alpn_is_refused() {
     deadline(async {
         let pki = pki_with_server(&FOR_LOOPBACK);
