@@ -55,7 +55,7 @@ fn entry_21_debug_shows_no_secret() {
 
 #[tokio::test]
 async fn entry_21_connections_and_errors_show_no_secret() {
-    deadline(async {
+    deadline(Box::pin(async {
         let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
         for config in [
             cluster.config(SUPERUSER).protocol_versions(ProtocolVersion::V3_0, ProtocolVersion::V3_2),
@@ -73,6 +73,6 @@ async fn entry_21_connections_and_errors_show_no_secret() {
             };
             assert!(!shown.contains(PASSWORD), "{shown}");
         }
-    })
+    }))
     .await;
 }

@@ -19,8 +19,8 @@ mod database;
 
 pub use cornac_conn::{
     Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement, Mail,
-    Notification, Prepared, Result, Row, Rows, ServerMessage, Severity, SimpleResult, SqlState,
-    TransactionStatus,
+    Notification, Prepared, Result, Row, Rows, ServerMessage, Severity, SimpleResult, SqlState, Statement,
+    StatementMode, TransactionStatus,
 };
 pub use cornac_derive::FromRow;
 pub use cornac_types as types;

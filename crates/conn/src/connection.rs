@@ -17,15 +17,19 @@ use tokio::time::timeout;
 
 use crate::cancel::{CancelState, CancelToken, Cancelling};
 use crate::connect::Route;
+use crate::core::statements::Statements;
 use crate::deadline::{Deadline, Overdue};
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::mailbox::{Mail, Mailboxes, NoticeHandler, Notification};
-use crate::prepared::StatementNames;
+use crate::statement::StatementMode;
 use crate::stream::Stream;
 
 /// How long the replies to an abandoned request may take to come before it is cancelled at the server. They then have
 /// [`GRACE`](crate::deadline::GRACE) before the connection is given up.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The setting by which names are looked up. PostgreSQL 18 reports it.
+const SEARCH_PATH: &str = "search_path";
 
 /// How long saying goodbye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,7 +55,7 @@ pub struct Connection {
     pub(crate) stream: Stream,
     pub(crate) session: Session,
     pub(crate) mailboxes: Mailboxes,
-    pub(crate) statement_names: StatementNames,
+    pub(crate) statements: Statements,
     cancel_key: Option<CancelKey>,
     version: ProtocolVersion,
     /// How the server was reached; `None` over a transport of the caller's.
@@ -62,16 +66,26 @@ pub struct Connection {
     statement_timeout: Option<Duration>,
     pub(crate) deadline: Option<Deadline>,
     notice_handler: Option<NoticeHandler>,
+    /// The BEGIN of a transaction in which nothing has run yet: it travels with the first statement.
+    pub(crate) pending_begin: Option<Arc<str>>,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, established: Established, mailboxes: Mailboxes) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        established: Established,
+        mailboxes: Mailboxes,
+        mut statements: Statements,
+    ) -> Self {
         let Established { session, cancel_key, version, .. } = established;
+        if let Some(path) = session.parameters().get(SEARCH_PATH) {
+            statements.set_search_path(path);
+        }
         Self {
             stream,
             session,
             mailboxes,
-            statement_names: StatementNames::new(),
+            statements,
             cancel_key,
             version,
             route: None,
@@ -80,6 +94,7 @@ impl Connection {
             statement_timeout: None,
             deadline: None,
             notice_handler: None,
+            pending_begin: None,
         }
     }
 
@@ -107,9 +122,14 @@ impl Connection {
         self.notice_handler = handler;
     }
 
-    /// A statement begins: its time runs.
-    pub(crate) fn start_deadline(&mut self) {
-        self.deadline = self.statement_timeout.map(Deadline::new);
+    /// How statements travel from now on that do not say it themselves: as the configuration has it until then.
+    pub fn set_statement_mode(&mut self, mode: StatementMode) {
+        self.statements.set_mode(mode);
+    }
+
+    /// A statement begins: its time runs, for as long as it says itself, or else as the connection says.
+    pub(crate) fn start_deadline(&mut self, own: Option<Duration>) {
+        self.deadline = own.or(self.statement_timeout).map(Deadline::new);
     }
 
     /// What a server's refusal means: its own word, or that we had it cancelled because its time was over.
@@ -212,16 +232,25 @@ impl Connection {
     /// Makes the connection ready for a new request: open, with the replies to abandoned ones out of the way, and with no request
     /// to cancel under way that could hit the new one.
     pub(crate) async fn settle(&mut self) -> Result<()> {
+        self.deadline = None;
+        if self.session.is_idle_or_in_transaction() && self.cancel_state.is_quiet() {
+            return Ok(());
+        }
+        // Boxed, so that the futures of statements need no room for what happens seldom.
+        Box::pin(self.settle_slowly()).await
+    }
+
+    async fn settle_slowly(&mut self) -> Result<()> {
         if let Some(closed) = self.session.closed() {
             return Err(Error::already_closed(closed.clone()));
-        }
-        self.deadline = None;
-        if self.session.is_settled() && !self.session.has_unsent() && self.cancel_state.is_quiet() {
-            return Ok(());
         }
         self.deadline = Some(Deadline::new(DRAIN_TIMEOUT));
         let drained = self.drain().await;
         self.deadline = None;
+        if self.transaction_status() != TransactionStatus::Idle {
+            // What was given up had its BEGIN with it.
+            self.pending_begin_has_run();
+        }
         drained
     }
 
@@ -229,6 +258,8 @@ impl Connection {
         while !self.session.is_settled() {
             if self.session.takes_copy_data() {
                 self.refuse_copy_in()?;
+            } else if self.session.requests_unanswered() == 0 {
+                self.end_segment();
             }
             self.wait_for_message().await.map_err(Error::already_closed)?;
             self.poll_message().map_err(Error::already_closed)?;
@@ -263,15 +294,19 @@ impl Connection {
     /// Waits until a message is at the front that the caller asked for, and says which. What the server says of its
     /// own accord is put aside.
     pub(crate) async fn wait_for_message(&mut self) -> Result<BackendTag, Closed> {
+        poll_fn(|cx| self.poll_wait_for_message(cx)).await
+    }
+
+    /// As [`wait_for_message`](Self::wait_for_message).
+    pub(crate) fn poll_wait_for_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
         loop {
-            let tag = poll_fn(|cx| self.poll_wait(cx)).await?;
-            match tag {
+            match ready!(self.poll_wait(cx))? {
                 BackendTag::NoticeResponse
                 | BackendTag::NotificationResponse
                 | BackendTag::ParameterStatus => {
                     self.put_aside()?;
                 }
-                tag => return Ok(tag),
+                tag => return Poll::Ready(Ok(tag)),
             }
         }
     }
@@ -299,7 +334,7 @@ impl Connection {
     }
 
     pub(crate) fn put_aside(&mut self) -> Result<(), Closed> {
-        let Self { session, stream, mailboxes, notice_handler, .. } = self;
+        let Self { session, stream, mailboxes, notice_handler, statements, .. } = self;
         match session.poll_message().inspect_err(|_| stream.close())? {
             Some(Backend::NoticeResponse(notice)) => {
                 let notice = ServerMessage::from(notice);
@@ -311,6 +346,9 @@ impl Connection {
             }
             Some(Backend::NotificationResponse(notification)) => {
                 mailboxes.notifications.put(notification.into());
+            }
+            Some(Backend::ParameterStatus(report)) if report.name().as_bytes() == SEARCH_PATH.as_bytes() => {
+                statements.set_search_path(&report.value().to_lossy());
             }
             _ => {}
         }
@@ -404,6 +442,13 @@ impl Connection {
             }
         }
         self.stream.poll_flush(cx)
+    }
+
+    /// Writes as much of what is unsent as the socket takes without waiting. The rest goes with the next use.
+    pub(crate) fn write_at_once(&mut self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+            self.give_up_io(&error);
+        }
     }
 
     /// Closes the socket, for `reason` unless there was one already.

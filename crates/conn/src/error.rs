@@ -75,6 +75,8 @@ pub enum ErrorKind {
     NoRows,
     /// More rows came than the one that was asked for.
     TooManyRows,
+    /// COMMIT was answered with ROLLBACK: a statement of the transaction had failed, and nothing of it stays.
+    RolledBack,
     /// The API was used in a way that cannot work, fixable by reading one's own code.
     Usage(&'static str),
     /// The operating system failed while the connection was being closed.
@@ -272,6 +274,9 @@ impl fmt::Display for Error {
             ErrorKind::NoRows => f.write_str("the statement returned no row, and one was asked for")?,
             ErrorKind::TooManyRows => {
                 f.write_str("the statement returned more than one row, and one was asked for")?;
+            }
+            ErrorKind::RolledBack => {
+                f.write_str("the transaction was rolled back in place of committed, since a statement in it had failed")?;
             }
             ErrorKind::Usage(what) => f.write_str(what)?,
             ErrorKind::Io(error) => write!(f, "the connection could not be closed in order: {error}")?,

@@ -1,73 +1,146 @@
-//! A statement that runs: the dialogue of Bind, Execute and Sync, read row by row.
+//! A statement that runs: its flight, and its rows one by one.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
 
 use cornac_proto::EncodeError;
-use cornac_proto::message::{Backend, BackendTag, BindParameters, FormatCode};
-use cornac_proto::session::{CommandError, Progress};
+use cornac_proto::message::{
+    Backend, BackendTag, BindParameters, FormatCode, ServerMessage, Target, TransactionStatus,
+};
+use cornac_proto::session::{Closed, CommandError, Progress};
 use cornac_types::{
     Columns, Decode, DecodeError, FromRow, ParamError, Params, PlanError, RowPlan, RowRef, Type,
     decode_value, plan_value,
 };
 
 use crate::connection::Connection;
+use crate::core::effects::{self, Effect};
+use crate::core::head::{BEGIN_REPLIES, Head, Step};
+use crate::core::stale::{Stage, Stale, what_is_stale};
+use crate::core::statements::Preparation;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::flight::Flight;
-use crate::prepared::{Description, format_code};
-use crate::statement::StatementRef;
+use crate::prepared::{Description, Prepared, changed_columns, format_code};
+use crate::statement::{StatementMode, StatementRef};
+
+/// How often a statement is sent at most: as it is remembered, with what other connections know of it, and with nothing remembered.
+const ATTEMPTS: u32 = 3;
 
 /// The rows of one statement, as they come from the socket.
 ///
 /// Each row is lent out of the read buffer until the next one is asked for, without a copy. The server sends no faster
-/// than rows are taken: what is not read waits in the socket's buffers.
+/// than rows are taken: what is not read waits in the socket's buffers, or, with a
+/// [`fetch_size`](crate::Statement::fetch_size), is not made yet.
 ///
 /// Dropping it before the end is allowed at any time: what is left of the result is read, and thrown away, before the
 /// connection's next use.
 #[derive(Debug)]
 pub struct Rows<'c> {
     flight: Flight<'c>,
-    statement: Box<str>,
-    columns: Columns,
+    statement: Prepared,
     outcome: Outcome,
+    fetch_size: u32,
+    affected: u64,
 }
 
-/// How far the dialogue has come.
+/// How far the result has come.
 #[derive(Debug)]
 enum Outcome {
-    /// ReadyForQuery has not come. The first error that did is kept until then.
-    Pending { refused: Option<Error>, rows_affected: u64 },
-    /// ReadyForQuery has come behind a statement that ran, or an error was given out.
-    Over { rows_affected: u64 },
+    /// It goes on.
+    Rows,
+    /// The server waits to be asked for more rows.
+    Suspended,
+    /// The statement has failed. ReadyForQuery comes next.
+    Failed(Error),
+    /// The statement has ended well. ReadyForQuery comes next.
+    Ended,
+    /// ReadyForQuery has come.
+    Over,
+}
+
+/// How a statement goes out.
+#[derive(Debug)]
+struct Travel {
+    statement: Prepared,
+    /// A Parse goes in front of the Bind.
+    parse: bool,
+    /// The columns are asked for behind the Bind.
+    describe: bool,
+    /// What is known of it was learnt earlier, and may no longer be true.
+    remembered: bool,
+    /// Replies to what goes in front of it: a BEGIN, or nothing.
+    prelude: u8,
+}
+
+/// Why a statement gave no result.
+enum Refusal {
+    /// Nothing of it has run, because what was remembered of it is no longer true.
+    Stale(Stale, Error),
+    Final(Error),
 }
 
 impl<'c> Rows<'c> {
-    /// Settles the connection, has `statement` parsed if it is SQL, and writes the flight that runs it.
+    /// Runs a statement up to the front of its result: settles the connection, has it parsed or described where that is needed, and
+    /// sends it; anew when what was remembered of it has proven wrong before anything ran.
     pub(crate) async fn begin<P: Params>(
         connection: &'c mut Connection,
         statement: StatementRef<'_>,
         params: P,
     ) -> Result<Self> {
-        let (name, sql, description) = match statement {
-            StatementRef::Sql(sql) => ("", sql, connection.describe_statement("", sql).await?),
-            StatementRef::Prepared(prepared) => {
-                if !prepared.belongs_to(&connection.statement_names) {
-                    let what = "a prepared statement can only be used on the connection that prepared it";
-                    return Err(Error::usage(what, Delivery::NotSent).with_statement(prepared.sql()));
+        connection.settle().await?;
+        connection.start_deadline(statement.timeout());
+        let mode = connection.statements.mode_of(&statement);
+        let fetch_size = statement.fetch_size();
+        let mut attempt = 1;
+        loop {
+            let mut travel = match connection.statements.look_up(&statement, mode) {
+                Preparation::Parsed(statement) => Travel::bound(statement),
+                Preparation::Described(statement) => Travel::parsed(statement, true),
+                Preparation::Unknown => {
+                    Travel::after_describe(connection.describe(&statement, mode).await?, mode)
                 }
-                connection.settle().await?;
-                connection.start_deadline();
-                (prepared.name(), prepared.sql(), prepared.description().clone())
+            };
+            let mut flight = Flight::new(connection);
+            if flight.has_pending_begin() {
+                travel.prelude = BEGIN_REPLIES;
             }
-        };
-        let Description { parameters, columns, result_formats } = description;
-        let bound = Bound { params: &params, types: &parameters };
-        let flight = write_flight(connection, name, &bound, &result_formats)
-            .map_err(|error| error.with_statement(sql))?;
-        let outcome = Outcome::Pending { refused: None, rows_affected: 0 };
-        Ok(Self { flight, statement: sql.into(), columns, outcome })
+            if let Err(error) = travel.write(&mut flight, &params, fetch_size) {
+                // A value may not fit only because the parameter's type is no longer what it was.
+                let stale = travel.remembered && matches!(error.kind(), ErrorKind::Parameter(_));
+                drop(flight);
+                if stale && attempt < ATTEMPTS && statement.declared_description().is_none() {
+                    connection.statements.forget(&travel.statement, Stale::Description);
+                    attempt += 1;
+                    continue;
+                }
+                return Err(error.with_statement(statement.sql()));
+            }
+            let mut head = Head::new(travel.prelude, travel.parse, travel.describe);
+            let mut refused = None;
+            let Travel { mut statement, .. } = travel;
+            let reading = poll_fn(|cx| poll_head(&mut flight, &mut head, &mut statement, &mut refused, cx));
+            match reading.await {
+                Ok(()) => {
+                    let manifest = flight.release();
+                    let flight = Flight::again(connection, manifest);
+                    return Ok(Self { flight, statement, outcome: Outcome::Rows, fetch_size, affected: 0 });
+                }
+                Err(Refusal::Stale(stale, error)) => {
+                    drop(flight);
+                    connection.statements.forget(&statement, stale);
+                    if attempt == ATTEMPTS || connection.transaction_status() != TransactionStatus::Idle {
+                        return Err(error.with_statement(statement.sql()));
+                    }
+                    attempt += 1;
+                }
+                Err(Refusal::Final(error)) => return Err(error.with_statement(statement.sql())),
+            }
+        }
     }
 
     /// The columns of the result.
     pub fn columns(&self) -> &Columns {
-        &self.columns
+        self.statement.columns()
     }
 
     /// The next row, lent until the next call; `None` behind the last one.
@@ -80,27 +153,20 @@ impl<'c> Rows<'c> {
     ///
     /// No row is lost when the future is dropped: the next call gives it.
     pub async fn next(&mut self) -> Result<Option<RowRef<'_>>> {
-        if !self.advance().await? {
+        if !poll_fn(|cx| self.poll_advance(cx)).await? {
             return Ok(None);
         }
-        let Self { flight, columns, statement, .. } = self;
-        let progress = flight.progress();
-        match flight.poll_row(columns.len()) {
-            Ok(row) => Ok(row.map(|row| RowRef::new(columns, row.values_bytes()))),
-            Err(closed) => Err(Error::lost(closed, progress).with_statement(statement)),
-        }
+        self.take_row()
     }
 
     /// How many rows the statement affected or returned, as its command tag says; 0 before its end.
     pub fn rows_affected(&self) -> u64 {
-        match self.outcome {
-            Outcome::Pending { rows_affected, .. } | Outcome::Over { rows_affected } => rows_affected,
-        }
+        self.affected
     }
 
     /// Decodes the rows that are left, each into a `T`.
     pub(crate) async fn collect<T: for<'r> FromRow<'r>>(mut self) -> Result<Vec<T>> {
-        let plan = T::plan(&self.columns);
+        let plan = T::plan(self.statement.columns());
         let plan = self.check_plan(plan).await?;
         let mut decoded = Vec::new();
         while let Some(row) = self.next().await? {
@@ -114,7 +180,7 @@ impl<'c> Rows<'c> {
 
     /// Decodes the one row that there may be.
     pub(crate) async fn collect_optional<T: for<'r> FromRow<'r>>(mut self) -> Result<Option<T>> {
-        let plan = self.check_plan(T::plan(&self.columns)).await?;
+        let plan = self.check_plan(T::plan(self.statement.columns())).await?;
         let decoded = match self.next().await? {
             None => return Ok(None),
             Some(row) => T::from_row(row, &plan),
@@ -124,7 +190,7 @@ impl<'c> Rows<'c> {
 
     /// Decodes the first column of the one row that there may be.
     pub(crate) async fn first_value<T: for<'r> Decode<'r>>(mut self) -> Result<Option<T>> {
-        let plan = self.check_plan(plan_value::<T>(&self.columns)).await?;
+        let plan = self.check_plan(plan_value::<T>(self.statement.columns())).await?;
         let decoded = match self.next().await? {
             None => return Ok(None),
             Some(row) => decode_value(row, &plan),
@@ -134,7 +200,7 @@ impl<'c> Rows<'c> {
 
     /// Decodes the first column of the rows that are left.
     pub(crate) async fn first_values<T: for<'r> Decode<'r>>(mut self) -> Result<Vec<T>> {
-        let plan = self.check_plan(plan_value::<T>(&self.columns)).await?;
+        let plan = self.check_plan(plan_value::<T>(self.statement.columns())).await?;
         let mut decoded = Vec::new();
         while let Some(row) = self.next().await? {
             match decode_value(row, &plan) {
@@ -176,75 +242,207 @@ impl<'c> Rows<'c> {
         loop {
             match self.next().await {
                 Ok(Some(_)) => {}
-                Ok(None) => return error.with_statement(&self.statement),
+                Ok(None) => return error.with_statement(self.statement.sql()),
                 Err(server) => return server,
             }
         }
     }
 
-    /// Reads up to the next row: true when one is at the front, false when the statement has ended well.
-    async fn advance(&mut self) -> Result<bool> {
-        while let Outcome::Pending { .. } = self.outcome {
-            let tag = self.flight.wait_for_message().await;
-            let progress = self.flight.progress();
-            let tag = tag.map_err(|closed| Error::lost(closed, progress).with_statement(&self.statement))?;
-            if tag == BackendTag::DataRow {
-                return Ok(true);
-            }
-            self.handle_message(progress)?;
+    /// The row that [`poll_advance`](Self::poll_advance) has seen.
+    fn take_row(&mut self) -> Result<Option<RowRef<'_>>> {
+        let Self { flight, statement, .. } = self;
+        let progress = flight.progress();
+        let columns = statement.columns();
+        match flight.poll_row(columns.len()) {
+            Ok(row) => Ok(row.map(|row| RowRef::new(columns, row.values_bytes()))),
+            Err(closed) => Err(lost(closed, progress, statement)),
         }
-        Ok(false)
     }
 
-    fn handle_message(&mut self, progress: Progress) -> Result<()> {
-        let Self { flight, statement, columns: _, outcome } = self;
-        let Outcome::Pending { refused, rows_affected } = outcome else { return Ok(()) };
-        let lost = |closed| Error::lost(closed, progress).with_statement(statement);
-        let mut misplaced_copy_in = false;
-        match flight.poll_message().map_err(lost)? {
-            Some(Backend::CommandComplete(complete)) => *rows_affected = complete.rows().unwrap_or(0),
-            Some(Backend::ErrorResponse(error)) if refused.is_none() => {
-                let server = error.into();
-                *refused = Some(flight.refusal(server).with_statement(statement));
+    /// Reads up to the next row: true when one is at the front, false when the statement has ended well.
+    pub(crate) fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        loop {
+            match self.outcome {
+                Outcome::Over => return Poll::Ready(Ok(false)),
+                Outcome::Suspended => self.resume()?,
+                Outcome::Rows | Outcome::Failed(_) | Outcome::Ended => {}
             }
-            Some(Backend::CopyInResponse(_)) => misplaced_copy_in = true,
+            match ready!(self.flight.poll_wait_for_message(cx)) {
+                Ok(BackendTag::DataRow) => return Poll::Ready(Ok(true)),
+                Ok(_) => self.handle_message()?,
+                Err(closed) => {
+                    return Poll::Ready(Err(lost(closed, self.flight.progress(), &self.statement)));
+                }
+            }
+        }
+    }
+
+    /// Asks for the next rows of a portal.
+    fn resume(&mut self) -> Result<()> {
+        let Self { flight, statement, outcome, fetch_size, .. } = self;
+        let asked = flight.session.execute("", *fetch_size).and_then(|()| flight.session.flush());
+        asked.map_err(|error| Error::command(error).with_statement(statement.sql()))?;
+        *outcome = Outcome::Rows;
+        Ok(())
+    }
+
+    fn handle_message(&mut self) -> Result<()> {
+        let Self { flight, statement, outcome, affected, .. } = self;
+        let progress = flight.progress();
+        let message = flight.poll_message().map_err(|closed| lost(closed, progress, statement))?;
+        let refusal = match message {
+            Some(Backend::CommandComplete(complete)) => {
+                *affected = complete.rows().unwrap_or(0);
+                let tag = complete.tag().as_bytes();
+                if effects::of_command(tag, statement.sql()) != Effect::None {
+                    let tag = tag.to_vec();
+                    flight.statements.handle_command(&tag, statement.sql());
+                }
+                None
+            }
+            Some(Backend::EmptyQueryResponse) => None,
+            Some(Backend::PortalSuspended) => {
+                *outcome = Outcome::Suspended;
+                return Ok(());
+            }
+            Some(Backend::ErrorResponse(error)) => Some(ServerMessage::from(error)),
+            Some(Backend::CopyInResponse(_)) => {
+                *outcome = Outcome::Failed(Error::usage(COPY_IN_MISPLACED, Delivery::Answered));
+                return flight.refuse_copy_in();
+            }
             Some(Backend::CopyOutResponse(_)) => {
-                *refused =
-                    Some(Error::usage(COPY_OUT_MISPLACED, Delivery::Answered).with_statement(statement));
+                *outcome = Outcome::Failed(Error::usage(COPY_OUT_MISPLACED, Delivery::Answered));
+                return Ok(());
             }
             Some(Backend::ReadyForQuery(_)) => {
-                let (refused, rows_affected) = (refused.take(), *rows_affected);
-                *outcome = Outcome::Over { rows_affected };
-                return refused.map_or(Ok(()), Err);
+                return match std::mem::replace(outcome, Outcome::Over) {
+                    Outcome::Failed(error) => Err(error.with_statement(statement.sql())),
+                    _ => Ok(()),
+                };
             }
+            _ => return Ok(()),
+        };
+        match refusal {
+            Some(server) if !matches!(outcome, Outcome::Failed(_)) => {
+                *outcome = Outcome::Failed(flight.refusal(server));
+            }
+            None if matches!(outcome, Outcome::Rows) => *outcome = Outcome::Ended,
             _ => {}
         }
-        if misplaced_copy_in {
-            *refused = Some(Error::usage(COPY_IN_MISPLACED, Delivery::Answered).with_statement(statement));
-            flight.refuse_copy_in()?;
+        // A statement with a fetch size stands in a segment that is still open.
+        if flight.session.is_open_segment() {
+            flight.session.sync().map_err(Error::command)?;
         }
         Ok(())
     }
 }
 
+/// Reads up to the front of a result.
+fn poll_head(
+    flight: &mut Flight<'_>,
+    head: &mut Head,
+    statement: &mut Prepared,
+    refused: &mut Option<Refusal>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Refusal>> {
+    loop {
+        let waited = ready!(flight.poll_wait_for_message(cx));
+        let progress = flight.progress();
+        let lost = |closed| Refusal::Final(lost(closed, progress, statement));
+        waited.map_err(lost)?;
+        let Some(message) = flight.poll_message().map_err(lost)? else { continue };
+        match head.handle(&message) {
+            Step::More => {
+                if head.stage() != Stage::Prelude {
+                    flight.pending_begin_has_run();
+                }
+            }
+            Step::Parsed => flight.statements.parsed(statement),
+            Step::Bound => return Poll::Ready(Ok(())),
+            Step::Described(columns) => {
+                if let Some(columns) = changed_columns(statement.columns(), columns) {
+                    let parameters = statement.parameter_types().into();
+                    *statement = statement.redescribed(Description::new(parameters, columns));
+                    flight.statements.parsed(statement);
+                    flight.statements.described(statement);
+                }
+                return Poll::Ready(Ok(()));
+            }
+            Step::Refused(server) => {
+                if refused.is_none() {
+                    if matches!(head.stage(), Stage::Prelude | Stage::Parse) {
+                        statement.set_never_parsed();
+                    }
+                    let stale = what_is_stale(&server, head.stage());
+                    let error = flight.refusal(server);
+                    *refused = Some(match stale {
+                        Some(stale) => Refusal::Stale(stale, error),
+                        None => Refusal::Final(error),
+                    });
+                }
+                if flight.session.is_open_segment() {
+                    flight.session.sync().map_err(|error| Refusal::Final(Error::command(error)))?;
+                }
+            }
+            Step::Over => {
+                let nothing = || Refusal::Final(Error::usage(NO_RESULT, Delivery::Answered));
+                return Poll::Ready(Err(refused.take().unwrap_or_else(nothing)));
+            }
+        }
+    }
+}
+
+const NO_RESULT: &str = "the server gave neither a result nor an error";
 const COPY_IN_MISPLACED: &str =
     "COPY FROM STDIN takes data, which this verb has none of; the COPY was ended without any";
 const COPY_OUT_MISPLACED: &str =
     "COPY TO STDOUT gives data, which this verb cannot return; it was thrown away";
 
-fn write_flight<'c, P: Params>(
-    connection: &'c mut Connection,
-    statement: &str,
-    bound: &Bound<'_, P>,
-    result_formats: &[FormatCode],
-) -> Result<Flight<'c>> {
-    let mut flight = Flight::new(connection);
-    flight.close_retired_statements()?;
-    flight.session.bind("", statement, bound, result_formats).map_err(BindError::into_error)?;
-    // No row limit: one would keep the server from running the statement in parallel.
-    flight.session.execute("", 0).map_err(Error::command)?;
-    flight.session.sync().map_err(Error::command)?;
-    Ok(flight)
+#[cold]
+fn lost(closed: Closed, progress: Progress, statement: &Prepared) -> Error {
+    Error::lost(closed, progress).with_statement(statement.sql())
+}
+
+impl Travel {
+    fn bound(statement: Prepared) -> Self {
+        Self { statement, parse: false, describe: false, remembered: true, prelude: 0 }
+    }
+
+    fn parsed(statement: Prepared, remembered: bool) -> Self {
+        Self { statement, parse: true, describe: true, remembered, prelude: 0 }
+    }
+
+    /// A statement that has just been described; the unnamed one is parsed again, in front of its Bind.
+    fn after_describe(statement: Prepared, mode: StatementMode) -> Self {
+        match mode {
+            StatementMode::Named => Self { remembered: false, ..Self::bound(statement) },
+            _ => Self::parsed(statement, false),
+        }
+    }
+
+    /// Writes the whole flight.
+    fn write<P: Params>(&self, flight: &mut Flight<'_>, params: &P, fetch_size: u32) -> Result<()> {
+        let Self { statement, parse, describe, prelude, .. } = self;
+        flight.close_retired_statements()?;
+        if *prelude > 0 {
+            flight.write_pending_begin()?;
+        }
+        let Description { parameters, result_formats, .. } = &**statement.description();
+        if *parse {
+            let types: Vec<u32> = parameters.iter().map(|ty| ty.oid().0).collect();
+            flight.session.parse(statement.name(), statement.sql(), &types).map_err(Error::command)?;
+        }
+        let bound = Bound { params, types: parameters };
+        flight.session.bind("", statement.name(), &bound, result_formats).map_err(BindError::into_error)?;
+        if *describe {
+            flight.session.describe(Target::Portal("")).map_err(Error::command)?;
+        }
+        // No row limit unless the caller sets one: it would keep the server from running the statement in parallel.
+        flight.session.execute("", fetch_size).map_err(Error::command)?;
+        // A Sync would end the portal, outside of a transaction block.
+        let end = if fetch_size == 0 { flight.session.sync() } else { flight.session.flush() };
+        end.map_err(Error::command)
+    }
 }
 
 /// Parameters beside the types that the server wants for them.

@@ -3,9 +3,11 @@
 use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll, Waker};
 
+use cornac_proto::message::{RawParameters, Target, TransactionStatus};
 use cornac_proto::session::{Checkpoint, CloseReason, Progress};
 
 use crate::connection::Connection;
+use crate::error::{Error, Result};
 
 /// Requests of one caller, and the promise that none of them is first sent after the caller has gone.
 ///
@@ -13,10 +15,23 @@ use crate::connection::Connection;
 /// and never run. Partly sent: the rest is written if the socket takes it at once, else the socket is closed.
 /// Wholly sent: their replies stay in the ledger, and are read before the connection's next use.
 /// A drop neither blocks, nor spawns, nor needs a runtime.
+///
+/// Where they end without a Sync (a batch, a portal that has not given out all its rows), what has run of them is not committed by
+/// whoever comes next: see [`Connection::end_segment`].
 #[derive(Debug)]
 pub(crate) struct Flight<'c> {
     connection: &'c mut Connection,
+    manifest: Manifest,
+}
+
+/// What a flight has written.
+#[derive(Debug)]
+pub(crate) struct Manifest {
     checkpoint: Checkpoint,
+    /// Statements that it closes at the server, to be closed by another if it is taken back.
+    closing: Vec<Box<str>>,
+    /// Whether somebody watches over it: false once it was released.
+    guarded: bool,
 }
 
 impl<'c> Flight<'c> {
@@ -24,12 +39,41 @@ impl<'c> Flight<'c> {
     pub(crate) fn new(connection: &'c mut Connection) -> Self {
         let checkpoint = connection.session.checkpoint();
         connection.cancel_state.set_busy();
-        Self { connection, checkpoint }
+        Self { connection, manifest: Manifest { checkpoint, closing: Vec::new(), guarded: true } }
+    }
+
+    /// Lets go of the connection; the requests stand, to be watched over [`again`](Self::again) in the same step.
+    pub(crate) fn release(mut self) -> Manifest {
+        let released = Manifest {
+            checkpoint: self.manifest.checkpoint,
+            closing: std::mem::take(&mut self.manifest.closing),
+            guarded: true,
+        };
+        self.manifest.guarded = false;
+        released
+    }
+
+    /// Watches over requests that were released.
+    pub(crate) fn again(connection: &'c mut Connection, manifest: Manifest) -> Self {
+        Self { connection, manifest }
+    }
+
+    /// Closes the statements whose handles have gone. First in a flight, so that no failure in front of it keeps the server from it.
+    pub(crate) fn close_retired_statements(&mut self) -> Result<()> {
+        let retired = self.connection.statements.names().take_retired();
+        if retired.is_empty() {
+            return Ok(());
+        }
+        let closed = retired.iter().try_for_each(|name| {
+            self.connection.session.close(Target::Statement(name)).map_err(Error::command)
+        });
+        self.manifest.closing = retired;
+        closed
     }
 
     /// How far the requests have got.
     pub(crate) fn progress(&self) -> Progress {
-        self.connection.session.progress(self.checkpoint)
+        self.connection.session.progress(self.manifest.checkpoint)
     }
 }
 
@@ -49,18 +93,53 @@ impl DerefMut for Flight<'_> {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let progress = self.connection.session.take_back(self.checkpoint);
-        if self.connection.session.is_settled() {
-            self.connection.cancel_state.set_idle();
+        if !self.manifest.guarded {
+            return;
+        }
+        let Self { connection, manifest } = self;
+        if connection.session.is_settled() && !connection.session.has_unsent() {
+            return;
+        }
+        let progress = connection.session.take_back(manifest.checkpoint);
+        if progress == Progress::Unsent {
+            connection.statements.names().retire_again(std::mem::take(&mut manifest.closing));
+        }
+        if connection.session.is_settled() {
+            connection.cancel_state.set_idle();
+        } else if connection.session.is_open_segment() && !connection.session.takes_copy_data() {
+            connection.end_segment();
+            return connection.finish_writing_or_close();
         }
         // TLS may hold the end of a request that the session has seen go.
-        if progress == Progress::PartlySent || self.connection.stream.has_unflushed() {
-            self.connection.finish_writing_or_close();
+        if progress == Progress::PartlySent || connection.stream.has_unflushed() {
+            connection.finish_writing_or_close();
         }
     }
 }
 
+/// The portal that a batch which was given up asks for. There is none of that name, so that the transaction around it fails.
+const ABANDONED: &str = "cornac: a batch was abandoned";
+
 impl Connection {
+    /// Ends a segment whose requests were sent in part and then given up, so that no half of it stays: outside of a transaction
+    /// with ROLLBACK, since a Sync alone would commit what has run; inside of one with a request that must fail, so that the
+    /// transaction can only be rolled back, to a savepoint from before it or as a whole.
+    pub(crate) fn end_segment(&mut self) {
+        let inside = self.session.transaction_status() != TransactionStatus::Idle;
+        let none = RawParameters::default();
+        let session = &mut self.session;
+        let written = if inside {
+            session.execute(ABANDONED, 0)
+        } else {
+            let parsed = session.parse("", "ROLLBACK", &[]);
+            let bound = parsed.and_then(|()| session.bind("", "", &none, &[]));
+            bound.and_then(|()| session.execute("", 0))
+        };
+        if let Err(error) = written.and_then(|()| session.sync()) {
+            self.give_up(CloseReason::Abandoned(format!("a batch could not be ended: {error}")));
+        }
+    }
+
     /// Writes what is unsent without waiting. A request that was cut off in the middle cannot be taken back,
     /// and a server that has half of one waits for the other half with its locks held.
     fn finish_writing_or_close(&mut self) {

@@ -46,14 +46,14 @@ impl Connection {
     /// As said at [`Connection`].
     pub async fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
         self.settle().await?;
-        self.start_deadline();
+        self.start_deadline(None);
         let mut flight = Flight::new(self);
         flight.session.query(sql).map_err(Error::command)?;
-        read_results(flight).await.map_err(|error| error.with_statement(sql))
+        read_results(flight, sql).await.map_err(|error| error.with_statement(sql))
     }
 }
 
-async fn read_results(mut flight: Flight<'_>) -> Result<Vec<SimpleResult>> {
+async fn read_results(mut flight: Flight<'_>, sql: &str) -> Result<Vec<SimpleResult>> {
     let mut results = Vec::new();
     let mut current = SimpleResult::new();
     let mut refused = None;
@@ -71,11 +71,12 @@ async fn read_results(mut flight: Flight<'_>) -> Result<Vec<SimpleResult>> {
         let mut misplaced_copy_in = false;
         match flight.poll_message().map_err(lost)? {
             Some(Backend::RowDescription(description)) => {
-                current.columns = Some(described_columns(description, format_sent).into_iter().collect());
+                current.columns = Some(described_columns(description, format_sent));
             }
             Some(Backend::CommandComplete(complete)) => {
                 current.tag = complete.tag().to_lossy().into_owned();
                 current.rows_affected = complete.rows();
+                flight.statements.handle_command(current.tag.as_bytes(), sql);
                 results.push(std::mem::replace(&mut current, SimpleResult::new()));
             }
             Some(Backend::EmptyQueryResponse) => {

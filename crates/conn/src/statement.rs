@@ -1,28 +1,179 @@
 //! What can stand where SQL is asked for.
 
-use crate::prepared::Prepared;
+use std::borrow::Cow;
+use std::time::Duration;
 
-/// A statement in one of the forms in which it can be given.
-#[derive(Clone, Copy, Debug)]
+use cornac_types::{Column, Type};
+
+use crate::prepared::{Description, Prepared};
+
+/// How statements travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum StatementRef<'s> {
-    /// SQL, which is parsed for this one use.
-    Sql(&'s str),
-    /// A statement that the connection has prepared.
-    Prepared(&'s Prepared),
+pub enum StatementMode {
+    /// Parsed once on each connection, under a name, and kept in the statement cache. The fastest; it needs the same server
+    /// process behind the connection from one statement to the next.
+    #[default]
+    Named,
+    /// Parsed anew in front of each use, in the same flight, and nothing is left behind at the server: for poolers in transaction
+    /// mode that do not keep track of prepared statements (PgBouncer before 1.21).
+    Unnamed,
+    /// The simple query protocol: parameters become quoted literals, results come as text. For what stands in between and
+    /// does not speak the extended protocol.
+    Simple,
 }
 
-impl<'s> StatementRef<'s> {
-    /// The SQL text.
-    pub fn sql(self) -> &'s str {
-        match self {
-            Self::Sql(sql) => sql,
-            Self::Prepared(prepared) => prepared.sql(),
-        }
+/// SQL with options for its execution.
+///
+/// ```
+/// use std::time::Duration;
+/// use cornac_conn::{Statement, StatementMode};
+/// use cornac_types::Type;
+///
+/// let report = Statement::new("SELECT * FROM sales WHERE day = $1").timeout(Duration::from_secs(30)).not_cached();
+/// let typed = Statement::typed("SELECT name FROM item WHERE id = $1", &[Type::INT8], &[Type::TEXT]);
+/// let through_a_pooler = Statement::new("SELECT 1").mode(StatementMode::Unnamed);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Statement<'s> {
+    sql: Cow<'s, str>,
+    parameter_types: Cow<'s, [Type]>,
+    result_types: Option<Cow<'s, [Type]>>,
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
+    mode: Option<StatementMode>,
+    timeout: Option<Duration>,
+    fetch_size: u32,
+    not_cached: bool,
+    idempotent: bool,
+}
+
+impl<'s> Statement<'s> {
+    /// A statement without options: as its text alone.
+    pub fn new(sql: impl Into<Cow<'s, str>>) -> Self {
+        let (parameter_types, result_types) = (Cow::Borrowed(&[][..]), None);
+        Self { sql: sql.into(), parameter_types, result_types, options: Options::default() }
+    }
+
+    /// A statement whose parameters and columns are of known types: even its first use is one round trip.
+    ///
+    /// The server takes the parameters' types as declared. The columns' types only decide in which format they are asked for:
+    /// what comes is decoded by the description that comes with it.
+    pub fn typed(sql: impl Into<Cow<'s, str>>, parameters: &'s [Type], results: &'s [Type]) -> Self {
+        Self { result_types: Some(Cow::Borrowed(results)), ..Self::new(sql).parameter_types(parameters) }
+    }
+
+    /// Declares the types of `$1`, `$2`, ... in place of those that the server would infer. A statement of one text is another
+    /// statement with other types.
+    #[must_use]
+    pub fn parameter_types(mut self, types: &'s [Type]) -> Self {
+        self.parameter_types = Cow::Borrowed(types);
+        self
+    }
+
+    /// How it travels, in place of the connection's own mode.
+    #[must_use]
+    pub fn mode(mut self, mode: StatementMode) -> Self {
+        self.options.mode = Some(mode);
+        self
+    }
+
+    /// How long it may take, in place of the connection's own limit: then it is cancelled at the server.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// How many rows the server makes at a time; 0, the default, makes all. With a limit the server keeps the rest to itself until
+    /// it is asked for, so that a large result that is not read to its end costs it little; but it runs no part of the statement in
+    /// parallel. Without effect in the simple protocol.
+    #[must_use]
+    pub fn fetch_size(mut self, rows: u32) -> Self {
+        self.options.fetch_size = rows;
+        self
+    }
+
+    /// Keeps it out of the statement cache: for SQL that is made up for one use.
+    #[must_use]
+    pub fn not_cached(mut self) -> Self {
+        self.options.not_cached = true;
+        self
+    }
+
+    /// Says that running it twice does no more than running it once, so that it may be retried after its outcome was lost.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.options.idempotent = true;
+        self
     }
 }
 
-/// Anything that can stand where a verb asks for a statement: SQL text, or a [`Prepared`].
+/// A statement as the verbs see it: its text, and what was said about it.
+#[derive(Clone, Copy, Debug)]
+pub struct StatementRef<'s> {
+    sql: &'s str,
+    parameter_types: &'s [Type],
+    result_types: Option<&'s [Type]>,
+    prepared: Option<&'s Prepared>,
+    options: Options,
+}
+
+impl<'s> StatementRef<'s> {
+    /// A statement of this text, without options.
+    pub fn new(sql: &'s str) -> Self {
+        let options = Options::default();
+        Self { sql, parameter_types: &[], result_types: None, prepared: None, options }
+    }
+
+    /// The SQL text.
+    pub fn sql(&self) -> &'s str {
+        self.sql
+    }
+
+    /// The types that were declared for its parameters; none if they are left to the server.
+    pub fn parameter_types(&self) -> &'s [Type] {
+        self.parameter_types
+    }
+
+    /// How long it may take, where it has a limit of its own.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.options.timeout
+    }
+
+    /// Whether it may be retried after its outcome was lost.
+    pub fn is_idempotent(&self) -> bool {
+        self.options.idempotent
+    }
+
+    pub(crate) fn mode(&self) -> Option<StatementMode> {
+        self.options.mode
+    }
+
+    pub(crate) fn is_cached(&self) -> bool {
+        !self.options.not_cached
+    }
+
+    pub(crate) fn fetch_size(&self) -> u32 {
+        self.options.fetch_size
+    }
+
+    pub(crate) fn prepared(&self) -> Option<&'s Prepared> {
+        self.prepared
+    }
+
+    /// The description that the caller has given, if it is whole.
+    pub(crate) fn declared_description(&self) -> Option<Description> {
+        let results = self.result_types?;
+        let columns = results.iter().map(|ty| Column::new("?column?", ty.clone(), ty.binary_format()));
+        Some(Description::new(self.parameter_types.into(), columns.collect()))
+    }
+}
+
+/// Anything that can stand where a verb asks for a statement: SQL text, a [`Statement`] with options, or a [`Prepared`].
 ///
 /// SQL has placeholders `$1`, `$2`, ... for its parameters. Values never become part of the text.
 pub trait IntoStatement: Send + Sync {
@@ -32,24 +183,55 @@ pub trait IntoStatement: Send + Sync {
 
 impl IntoStatement for &str {
     fn statement(&self) -> StatementRef<'_> {
-        StatementRef::Sql(self)
+        StatementRef::new(self)
     }
 }
 
 impl IntoStatement for &String {
     fn statement(&self) -> StatementRef<'_> {
-        StatementRef::Sql(self)
+        StatementRef::new(self)
     }
 }
 
 impl IntoStatement for String {
     fn statement(&self) -> StatementRef<'_> {
-        StatementRef::Sql(self)
+        StatementRef::new(self)
+    }
+}
+
+impl IntoStatement for Prepared {
+    fn statement(&self) -> StatementRef<'_> {
+        let parameter_types = self.declared();
+        StatementRef { prepared: Some(self), parameter_types, ..StatementRef::new(self.sql()) }
     }
 }
 
 impl IntoStatement for &Prepared {
     fn statement(&self) -> StatementRef<'_> {
-        StatementRef::Prepared(self)
+        (**self).statement()
+    }
+}
+
+impl IntoStatement for Statement<'_> {
+    fn statement(&self) -> StatementRef<'_> {
+        StatementRef {
+            sql: &self.sql,
+            parameter_types: &self.parameter_types,
+            result_types: self.result_types.as_deref(),
+            prepared: None,
+            options: self.options,
+        }
+    }
+}
+
+impl IntoStatement for &Statement<'_> {
+    fn statement(&self) -> StatementRef<'_> {
+        (**self).statement()
+    }
+}
+
+impl IntoStatement for StatementRef<'_> {
+    fn statement(&self) -> StatementRef<'_> {
+        *self
     }
 }

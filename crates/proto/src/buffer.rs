@@ -8,10 +8,14 @@ use crate::message::{Backend, BackendTag, ServerMessage};
 
 /// What a buffer keeps of its memory when it has run empty, in bytes. A value larger than that gives the
 /// rest back, so that one large row does not weigh on a pooled connection for ever.
-const KEPT: usize = 32 << 10;
+const KEPT: usize = 16 << 10;
 
-/// Bytes that are read from a socket at a time, at least.
-const READ: usize = 8 << 10;
+/// As [`KEPT`], for bytes to be sent while a pipeline or a COPY goes on.
+const KEPT_BUSY: usize = 256 << 10;
+
+/// Bytes that are read from a socket at a time: at first, and when reads find all their room filled.
+const READ_MIN: usize = 8 << 10;
+const READ_MAX: usize = 64 << 10;
 
 /// Bytes to be sent, with the position of each in the whole stream.
 #[derive(Debug, Default)]
@@ -42,11 +46,18 @@ impl SendBuffer {
         if self.sent == self.bytes.len() {
             self.base = self.position_sent();
             self.sent = 0;
-            if self.bytes.capacity() > KEPT {
+            if self.bytes.capacity() > KEPT_BUSY {
                 self.bytes = BytesMut::new();
             } else {
                 self.bytes.clear();
             }
+        }
+    }
+
+    /// The session is idle: what a long request needed is given back.
+    pub(crate) fn give_back(&mut self) {
+        if self.is_empty() && self.bytes.capacity() > KEPT {
+            self.bytes = BytesMut::new();
         }
     }
 
@@ -81,27 +92,50 @@ pub(crate) struct ReceiveBuffer {
     taken: usize,
     /// How many bytes the message at the front has in all, as far as its header says.
     awaited: usize,
+    /// The message at the front, once its header was read and all of it is there: a header is read once.
+    front: Option<Front>,
+    /// How many bytes to read at a time: more, when one read has filled all the room that there was.
+    read: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Front {
+    tag: BackendTag,
+    body_len: usize,
 }
 
 impl ReceiveBuffer {
     /// Room for the next read. The room grows with what has really come, never with what a header announces.
     pub(crate) fn room(&mut self) -> &mut BytesMut {
-        let have = self.bytes.len().saturating_sub(self.taken);
+        let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if len == capacity && len > 0 {
+            self.read = self.read.saturating_mul(2);
+        }
+        self.read = self.read.clamp(READ_MIN, READ_MAX);
+        let have = len.saturating_sub(self.taken);
         if have == 0 {
             self.taken = 0;
-            if self.bytes.capacity() > KEPT { self.bytes = BytesMut::new() } else { self.bytes.clear() }
+            if capacity > KEPT.max(self.read) { self.bytes = BytesMut::new() } else { self.bytes.clear() }
         }
-        let missing = self.awaited.saturating_sub(have);
-        let wanted = missing.min(have).max(READ);
-        if self.bytes.capacity().saturating_sub(self.bytes.len()) < READ {
+        if self.bytes.capacity().saturating_sub(self.bytes.len()) < self.read {
             if self.taken > 0 {
                 let taken = self.taken.min(self.bytes.len());
                 bytes::Buf::advance(&mut self.bytes, taken);
                 self.taken = 0;
             }
-            self.bytes.reserve(wanted);
+            let missing = self.awaited.saturating_sub(have);
+            self.bytes.reserve(missing.min(have).max(self.read));
         }
         &mut self.bytes
+    }
+
+    /// The session is idle: what a large result needed is given back.
+    pub(crate) fn give_back(&mut self) {
+        self.read = READ_MIN;
+        if self.taken == self.bytes.len() && self.bytes.capacity() > KEPT {
+            self.taken = 0;
+            self.bytes = BytesMut::new();
+        }
     }
 
     /// Which message has come in part, if any has.
@@ -131,13 +165,20 @@ impl ReceiveBuffer {
     }
 
     /// Which message stands at the front, if it is there as a whole.
+    #[inline]
     pub(crate) fn peek_tag(
         &mut self,
         limits: &Limits,
         phase: Phase,
     ) -> Result<Option<BackendTag>, Violation> {
+        if let Some(front) = self.front {
+            return Ok(Some(front.tag));
+        }
         match frame(self.untaken(), limits, phase)? {
-            Framing::Complete(frame) => Ok(Some(frame.tag)),
+            Framing::Complete(Frame { tag, body }) => {
+                self.front = Some(Front { tag, body_len: body.len() });
+                Ok(Some(tag))
+            }
             Framing::Incomplete { len, .. } => {
                 self.awaited = len;
                 Ok(None)
@@ -146,23 +187,18 @@ impl ReceiveBuffer {
     }
 
     /// Takes the message at the front, if it is there as a whole.
+    #[inline]
     pub(crate) fn take_frame(
         &mut self,
         limits: &Limits,
         phase: Phase,
     ) -> Result<Option<Frame<'_>>, Violation> {
-        let Self { bytes, taken, awaited } = self;
-        let untaken = bytes.get(*taken..).unwrap_or_default();
-        match frame(untaken, limits, phase)? {
-            Framing::Complete(frame) => {
-                *taken = taken.saturating_add(HEADER_LEN).saturating_add(frame.body.len());
-                Ok(Some(frame))
-            }
-            Framing::Incomplete { len, .. } => {
-                *awaited = len;
-                Ok(None)
-            }
-        }
+        self.peek_tag(limits, phase)?;
+        let Self { bytes, taken, front, .. } = self;
+        let Some(Front { tag, body_len }) = front.take() else { return Ok(None) };
+        let start = taken.saturating_add(HEADER_LEN);
+        *taken = start.saturating_add(body_len);
+        Ok(bytes.get(start..*taken).map(|body| Frame { tag, body }))
     }
 
     /// Bytes of memory that are held.

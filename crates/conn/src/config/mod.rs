@@ -29,7 +29,10 @@ use cornac_proto::handshake::{AuthPolicy, ChannelBindingMode, HandshakeConfig, M
 use cornac_proto::message::ProtocolVersion;
 
 use crate::connect::SocketOptions;
+use crate::core::catalogue::{Catalogues, Whereabouts};
+use crate::core::statements::Statements;
 use crate::credentials::{CredentialError, CredentialProvider, KeyMemory};
+use crate::statement::StatementMode;
 pub use error::ConfigError;
 pub use host::{Host, HostSpec, LoadBalanceHosts, TargetSessionAttrs};
 pub use ssl::{SslCertMode, SslMode, SslNegotiation, SslOptions, SslRootCert, TlsVersion};
@@ -105,6 +108,9 @@ pub struct Config {
     options: Option<String>,
     connect_timeout: Option<Duration>,
     cleartext_password: bool,
+    statement_mode: StatementMode,
+    statement_cache_capacity: usize,
+    catalogues: Catalogues,
 }
 
 impl Config {
@@ -158,6 +164,9 @@ impl Config {
             options: None,
             connect_timeout: Some(Duration::from_secs(10)),
             cleartext_password: false,
+            statement_mode: StatementMode::default(),
+            statement_cache_capacity: 100,
+            catalogues: Catalogues::default(),
         }
     }
 
@@ -300,6 +309,22 @@ impl Config {
         self
     }
 
+    /// How statements travel that do not say it themselves. [`StatementMode::Named`] by default; behind a pooler in transaction
+    /// mode that does not keep track of prepared statements, say [`StatementMode::Unnamed`].
+    #[must_use]
+    pub fn statement_mode(mut self, mode: StatementMode) -> Self {
+        self.statement_mode = mode;
+        self
+    }
+
+    /// How many statements each connection keeps parsed at the server; the one that was used longest ago gives way. 100 by default; 0
+    /// keeps none.
+    #[must_use]
+    pub fn statement_cache_capacity(mut self, statements: usize) -> Self {
+        self.statement_cache_capacity = statements;
+        self
+    }
+
     /// The name under which a Kerberos server knows the database server (`krbsrvname`).
     pub fn kerberos_service(&self) -> &str {
         &self.kerberos_service
@@ -392,6 +417,13 @@ impl Config {
 
     pub(crate) fn key_memory(&self) -> &KeyMemory {
         &self.key_memory
+    }
+
+    /// The statements of a new connection to one of the hosts.
+    pub(crate) fn statements(&self, server: String) -> Statements {
+        let (database, user) = (self.dbname_ref().to_owned(), self.user.clone());
+        let catalogue = self.catalogues.of(Whereabouts { server, database, user });
+        Statements::new(self.statement_cache_capacity, self.statement_mode, catalogue)
     }
 
     /// What the handshake needs to know, but for the password and what depends on the channel.

@@ -336,8 +336,10 @@ impl<'c> Connecting<'c> {
         };
         self.stage = stage;
         match logged_in {
-            Ok(logged_in) => logged_in
-                .map(|(stream, established, mailboxes)| Connection::new(stream, established, mailboxes)),
+            Ok(logged_in) => logged_in.map(|(stream, established, mailboxes)| {
+                let statements = config.statements(target(spec));
+                Connection::new(stream, established, mailboxes, statements)
+            }),
             Err(limit) => Err(ConnectFailure::Timeout { limit, stage }),
         }
     }

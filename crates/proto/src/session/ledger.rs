@@ -51,7 +51,10 @@ pub(crate) enum Output {
 
 /// Where the ledger stood at a moment, to return to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LedgerMark(u64);
+pub(crate) struct LedgerMark {
+    entries: u64,
+    open: bool,
+}
 
 /// The requests that were written and not fully answered, oldest first.
 #[derive(Debug, Default)]
@@ -61,6 +64,9 @@ pub(crate) struct Ledger {
     settled: u64,
     /// A request failed, and no Sync stands behind it yet: the server ignores all until there is one.
     skipping: bool,
+    /// Extended-query requests stand behind the last Sync: however much of them is answered, the server is in the middle of an
+    /// implicit transaction, and says ReadyForQuery only behind the Sync that is still to be written.
+    open: bool,
 }
 
 /// Capacity, in entries, that an empty ledger may keep.
@@ -74,27 +80,53 @@ impl Ledger {
             _ if self.skipping => Owed::Nothing,
             owed => owed,
         };
+        self.open = !matches!(owed, Owed::Sync { .. } | Owed::Query(_) | Owed::FunctionCall { .. });
         self.entries.push_back(owed);
         self.drop_settled();
     }
 
     pub(crate) fn mark(&self) -> LedgerMark {
-        LedgerMark(self.settled.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX)))
+        let entries = self.settled.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX));
+        LedgerMark { entries, open: self.open }
     }
 
     /// Takes out what was entered behind `mark`: requests of which no byte was sent.
     pub(crate) fn truncate(&mut self, mark: LedgerMark) {
-        let kept = usize::try_from(mark.0.saturating_sub(self.settled)).unwrap_or(usize::MAX);
+        let kept = usize::try_from(mark.entries.saturating_sub(self.settled)).unwrap_or(usize::MAX);
         // With the Sync goes what it would have ended.
         let unskipped =
             self.entries.iter().skip(kept).any(|o| matches!(o, Owed::Sync { ends_skipping: true }));
         self.skipping |= unskipped;
+        self.open = mark.open;
         self.entries.truncate(kept);
     }
 
     /// Whether the server owes nothing, and is not waiting for a Sync.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && !self.skipping
+        self.entries.is_empty() && !self.is_open()
+    }
+
+    /// Whether requests stand behind the last Sync, so that the server waits for another.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open || self.skipping
+    }
+
+    /// Matches a DataRow against the front: what [`settle`](Self::settle) does for it, where it matters how fast.
+    ///
+    /// # Errors
+    ///
+    /// What was awaited instead.
+    #[inline]
+    pub(crate) fn settle_row(&mut self) -> Result<(), Awaited> {
+        match self.entries.front_mut() {
+            Some(
+                Owed::Execute(output @ (Output::Awaited | Output::Rows)) | Owed::Query(output @ Output::Rows),
+            ) => {
+                *output = Output::Rows;
+                Ok(())
+            }
+            _ => Err(self.awaited()),
+        }
     }
 
     /// Requests that are not fully answered.
@@ -199,9 +231,13 @@ impl Ledger {
 
     /// A server in copy-in mode ignores Sync: those already written are never answered.
     fn forget_swallowed_syncs(&mut self) {
+        let simple = self.is_simple_query();
         for behind in self.entries.iter_mut().skip(1) {
             match behind {
-                Owed::Sync { .. } => *behind = Owed::Nothing,
+                Owed::Sync { .. } => {
+                    *behind = Owed::Nothing;
+                    self.open |= !simple;
+                }
                 Owed::Nothing => {}
                 _ => return,
             }

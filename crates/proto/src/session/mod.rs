@@ -9,8 +9,9 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
+use crate::cursor::{self, Cursor};
 use crate::error::{Awaited, EncodeError, Violation};
-use crate::frame::{Limits, Phase};
+use crate::frame::{Frame, Limits, Phase};
 use crate::message::{
     self, Backend, BackendTag, BindParameters, DataRow, FormatCode, ServerMessage, Target, TransactionStatus,
 };
@@ -374,21 +375,43 @@ impl Session {
     /// [`Closed`] when the session is over: the server said so (a FATAL error is given only here), or what
     /// came breaks the protocol.
     pub fn poll_message(&mut self) -> Result<Option<Backend<'_>>, Closed> {
-        let Self { receive, ledger, status, parameters, limits, closed, .. } = self;
-        if let Some(closed) = closed {
-            return Err(closed.clone());
+        match self.peek_tag()? {
+            None => return Ok(None),
+            Some(BackendTag::ReadyForQuery) => return self.poll_ready().map(Some),
+            Some(_) => {}
         }
+        let Self { receive, ledger, parameters, limits, closed, .. } = self;
         let message = match receive.take_frame(limits, Phase::Authenticated) {
             Ok(None) => return Ok(None),
             Ok(Some(frame)) => Backend::decode(frame).map_err(Violation::from),
             Err(violation) => Err(violation),
         };
-        let accepted = message.and_then(|message| accept(message, ledger, status, parameters));
+        let accepted = message.and_then(|message| accept(message, ledger, parameters));
         match accepted {
             Ok(Accepted::Message(message)) => Ok(Some(message)),
             Ok(Accepted::Fatal(server)) => Err(close(closed, CloseReason::Fatal(server))),
             Err(violation) => Err(close(closed, CloseReason::Violation(violation))),
         }
+    }
+
+    /// The ReadyForQuery at the front. When nothing else is owed, buffers that have grown give their memory back.
+    fn poll_ready(&mut self) -> Result<Backend<'static>, Closed> {
+        let Self { send, receive, ledger, status, limits, closed, .. } = self;
+        let came = BackendTag::ReadyForQuery;
+        let taken = receive.take_frame(limits, Phase::Authenticated).and_then(|frame| {
+            let body = frame.map(|frame| frame.body).unwrap_or_default();
+            let new = cursor::all(came.name(), body, TransactionStatus::decode)?;
+            let settled = ledger.settle(&Backend::ReadyForQuery(new));
+            settled.map_err(|awaited| Violation::Unexpected { came, awaited })?;
+            Ok(new)
+        });
+        let new = taken.map_err(|violation| close(closed, CloseReason::Violation(violation)))?;
+        *status = new;
+        if ledger.is_empty() {
+            send.give_back();
+            receive.give_back();
+        }
+        Ok(Backend::ReadyForQuery(new))
     }
 
     /// The row at the front, when [`peek_tag`](Self::peek_tag) says that a DataRow stands there and its description has
@@ -404,12 +427,10 @@ impl Session {
         }
         let row = match receive.take_frame(limits, Phase::Authenticated) {
             Ok(None) => return Ok(None),
-            Ok(Some(frame)) => Backend::decode(frame).map_err(Violation::from),
+            Ok(Some(frame)) => accept_row(frame, columns, ledger),
             Err(violation) => Err(violation),
         };
-        row.and_then(|message| accept_row(&message, columns, ledger))
-            .map(Some)
-            .map_err(|violation| close(closed, CloseReason::Violation(violation)))
+        row.map(Some).map_err(|violation| close(closed, CloseReason::Violation(violation)))
     }
 
     // Getters.
@@ -440,6 +461,12 @@ impl Session {
         self.status
     }
 
+    /// Whether requests stand behind the last Sync, so that the server is in the middle of an implicit transaction and says
+    /// ReadyForQuery only behind another Sync.
+    pub fn is_open_segment(&self) -> bool {
+        self.ledger.is_open()
+    }
+
     /// Whether every request is fully answered. Only then may others follow that stand on their own.
     pub fn is_settled(&self) -> bool {
         self.ledger.is_empty()
@@ -452,6 +479,11 @@ impl Session {
             && self.is_settled()
             && !self.has_unsent()
             && self.status == TransactionStatus::Idle
+    }
+
+    /// Whether a request can follow now: open, settled, nothing unsent.
+    pub fn is_idle_or_in_transaction(&self) -> bool {
+        self.closed.is_none() && self.is_settled() && !self.has_unsent()
     }
 
     /// Requests that are not fully answered.
@@ -537,7 +569,6 @@ enum Accepted<'a> {
 fn accept<'a>(
     message: Backend<'a>,
     ledger: &mut Ledger,
-    status: &mut TransactionStatus,
     parameters: &mut Parameters,
 ) -> Result<Accepted<'a>, Violation> {
     match &message {
@@ -551,28 +582,23 @@ fn accept<'a>(
             ledger.settle(&message).map_err(|awaited| Violation::Unexpected { came, awaited })?;
         }
     }
-    if let Backend::ReadyForQuery(new_status) = message {
-        *status = new_status;
-    }
     Ok(Accepted::Message(message))
 }
 
-fn accept_row<'a>(
-    message: &Backend<'a>,
-    columns: usize,
-    ledger: &mut Ledger,
-) -> Result<DataRow<'a>, Violation> {
-    let came = message.tag();
-    ledger.settle(message).map_err(|awaited| Violation::Unexpected { came, awaited })?;
-    let Backend::DataRow(row) = message else {
+#[inline]
+fn accept_row<'a>(frame: Frame<'a>, columns: usize, ledger: &mut Ledger) -> Result<DataRow<'a>, Violation> {
+    let Frame { tag: came, body } = frame;
+    if came != BackendTag::DataRow {
         let awaited = Awaited { replies: "DataRow", requests: ledger.len() };
         return Err(Violation::Unexpected { came, awaited });
-    };
+    }
+    ledger.settle_row().map_err(|awaited| Violation::Unexpected { came, awaited })?;
+    let row = DataRow::decode(&mut Cursor::new(body))?;
     if usize::from(row.len()) != columns {
         return Err(Violation::ColumnCount { came: row.len(), described: columns });
     }
     row.check()?;
-    Ok(*row)
+    Ok(row)
 }
 
 fn close(closed: &mut Option<Closed>, reason: CloseReason) -> Closed {

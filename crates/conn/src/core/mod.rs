@@ -1,0 +1,15 @@
+//! What a connection decides about its statements, without tokio: no socket, no clock, nothing async.
+//!
+//! - [`statements`]: is a statement parsed here, is its description known, and which flight does that take?
+//! - [`catalogue`]: the descriptions that all connections to one database share;
+//! - [`effects`]: what a statement that ran did to those before it;
+//! - [`head`]: the replies in front of a result;
+//! - [`stale`]: which failures say that what is remembered is no longer true, and may be answered by asking again;
+//! - [`lru`]: the table under the first two.
+
+pub(crate) mod catalogue;
+pub(crate) mod effects;
+pub(crate) mod head;
+pub(crate) mod lru;
+pub(crate) mod stale;
+pub(crate) mod statements;
