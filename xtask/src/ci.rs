@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::steps::{Step, run_all};
-use crate::{demo, fuzz, lint, test};
+use crate::{cost, demo, fuzz, lint, test};
 
 /// How long CI fuzzes each target, in seconds.
 const FUZZ_SECONDS: u32 = 10;
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.without_tests {
         steps.push(("test", &|| test::run(&test::Arguments::all())));
     }
+    steps.push(("cost", &|| cost::run(&cost::Arguments::check())));
     steps.push(("demo", &|| demo::run(&demo::Arguments::default())));
     steps.push(("fuzz", &|| fuzz::run(&fuzz::Arguments::all(FUZZ_SECONDS))));
     run_all(&steps)

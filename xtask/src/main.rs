@@ -4,6 +4,7 @@
 
 mod ci;
 mod codegen;
+mod cost;
 mod demo;
 mod fuzz;
 mod lint;
@@ -35,6 +36,8 @@ enum Verb {
     Lint,
     /// Style that a program can check.
     Tidy,
+    /// Count what the client costs: instructions, allocations and system calls, beside the floor.
+    Cost(cost::Arguments),
     /// Run fuzz targets, and print the functions that they covered.
     Fuzz(fuzz::Arguments),
     /// Write the generated tables anew.
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
         Verb::Server(arguments) => server::run(&arguments),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
+        Verb::Cost(arguments) => cost::run(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Codegen(arguments) => codegen::run(&arguments),
         Verb::Ci(arguments) => ci::run(&arguments),

@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
     let root = cornac_tests::workspace_root();
     let mut findings = Vec::new();
     let mut files = 0;
-    for directory in ["crates", "tests", "xtask", "fuzz"] {
+    for directory in ["benches", "crates", "tests", "xtask", "fuzz"] {
         for path in rust_files(&root.join(directory)) {
             let text = fs::read_to_string(&path)?;
             let shown = path.strip_prefix(&root).unwrap_or(&path).display().to_string();

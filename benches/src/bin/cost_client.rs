@@ -1,0 +1,19 @@
+//! Does work of one kind so often: `cost_client CLIENT WORKLOAD COUNT DIRECTORY`. Ends with [`NO_VERB`] when the client has no verb for it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use cornac_benches::cost::{self, NO_VERB};
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [client, workload, count, directory] = <[String; 4]>::try_from(arguments)
+        .ok()
+        .context("client, workload, count and directory are needed")?;
+    let (client, workload, count) = (client.parse()?, workload.parse()?, count.parse()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let directory = PathBuf::from(directory);
+    let worked = runtime.block_on(cost::run(client, workload, count, &directory))?;
+    Ok(if worked { ExitCode::SUCCESS } else { ExitCode::from(NO_VERB) })
+}

@@ -1,0 +1,63 @@
+//! cornac's side of the work: each workload is one function, as an application would write it.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use cornac::{Client, Config, Connection, FromRow, Host, Timestamptz};
+
+use super::Workload;
+use crate::recorded::PORT;
+use crate::work::{BorrowedMeasurement, Measurement, POINT_SELECT, measurements};
+
+pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> Result<bool> {
+    let config = Config::new(Host::Unix(directory.to_owned()), "cost").port(PORT).dbname("postgres");
+    let mut connection = Connection::connect(&config).await?;
+    match workload {
+        Workload::PointSelect => point_selects(&mut connection, count).await?,
+        Workload::RowDropped => rows_dropped(&mut connection, count).await?,
+        Workload::RowBorrowed => rows_borrowed(&mut connection, count).await?,
+        Workload::RowCollected => rows_collected(&mut connection, count).await?,
+        // No verb yet.
+        Workload::PipelinedPointSelect | Workload::CopyRow => return Ok(false),
+    }
+    connection.close().await?;
+    Ok(true)
+}
+
+async fn point_selects(connection: &mut Connection, count: usize) -> Result<()> {
+    let statement = connection.prepare(POINT_SELECT).await?;
+    for id in (0_i32..).take(count) {
+        let row: (i32, String, Timestamptz) = connection.fetch_one(&statement, (id,)).await?;
+        black_box(row);
+    }
+    Ok(())
+}
+
+async fn rows_dropped(connection: &mut Connection, count: usize) -> Result<()> {
+    let mut rows = connection.rows(measurements(count), ()).await?;
+    let plan = Measurement::plan(rows.columns())?;
+    for _ in 0..count {
+        let row = rows.next().await?.context("rows are missing")?;
+        black_box(Measurement::from_row(row, &plan)?);
+    }
+    ensure!(rows.next().await?.is_none(), "there are too many rows");
+    Ok(())
+}
+
+async fn rows_borrowed(connection: &mut Connection, count: usize) -> Result<()> {
+    let mut rows = connection.rows(measurements(count), ()).await?;
+    let plan = BorrowedMeasurement::plan(rows.columns())?;
+    for _ in 0..count {
+        let row = rows.next().await?.context("rows are missing")?;
+        black_box(BorrowedMeasurement::from_row(row, &plan)?);
+    }
+    ensure!(rows.next().await?.is_none(), "there are too many rows");
+    Ok(())
+}
+
+async fn rows_collected(connection: &mut Connection, count: usize) -> Result<()> {
+    let rows: Vec<Measurement> = connection.fetch_all(measurements(count), ()).await?;
+    ensure!(black_box(rows).len() == count, "rows are missing");
+    Ok(())
+}
