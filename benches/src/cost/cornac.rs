@@ -12,6 +12,8 @@ use crate::work::{BorrowedMeasurement, Measurement, POINT_SELECT, measurements};
 
 pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> Result<bool> {
     let config = Config::new(Host::Unix(directory.to_owned()), "cost").port(PORT).dbname("postgres");
+    // The runtime has no timers; see the program.
+    let config = config.connect_timeout(None).connect_deadline(None);
     let mut connection = Connection::connect(&config).await?;
     match workload {
         Workload::PointSelect => point_selects(&mut connection, count).await?,
@@ -21,7 +23,6 @@ pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> R
         // No verb yet.
         Workload::PipelinedPointSelect | Workload::CopyRow => return Ok(false),
     }
-    connection.close().await?;
     Ok(true)
 }
 

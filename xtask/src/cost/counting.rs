@@ -153,6 +153,6 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// Counts stay far below the numbers that a float cannot hold.
-fn exact(count: u64) -> Result<f64> {
+pub(super) fn exact(count: u64) -> Result<f64> {
     Ok(f64::from(u32::try_from(count >> 16)?) * 65536.0 + f64::from(u32::try_from(count & 0xffff)?))
 }
