@@ -330,7 +330,7 @@ impl<'c> Rows<'c> {
             _ => {}
         }
         // A statement with a fetch size stands in a segment that is still open.
-        if flight.session.is_open_segment() {
+        if flight.session.has_open_segment() {
             flight.session.sync().map_err(Error::command)?;
         }
         Ok(())
@@ -380,7 +380,7 @@ fn poll_head(
                         None => Refusal::Final(error),
                     });
                 }
-                if flight.session.is_open_segment() {
+                if flight.session.has_open_segment() {
                     flight.session.sync().map_err(|error| Refusal::Final(Error::command(error)))?;
                 }
             }

@@ -106,7 +106,7 @@ impl Drop for Flight<'_> {
         }
         if connection.session.is_settled() {
             connection.cancel_state.set_idle();
-        } else if connection.session.is_open_segment() && !connection.session.takes_copy_data() {
+        } else if connection.session.has_open_segment() && !connection.session.takes_copy_data() {
             connection.end_segment();
             return connection.finish_writing_or_close();
         }

@@ -140,6 +140,9 @@ pub enum Violation {
         /// Columns in the description.
         described: usize,
     },
+    /// The data of a COPY in binary format is not what that format is.
+    #[error("protocol violation: the COPY data {0}")]
+    CopyData(&'static str),
     /// The server reported so many parameters that it cannot be in earnest.
     #[error("protocol violation: more than {limit} distinct parameters reported")]
     TooManyParameters {

@@ -24,6 +24,7 @@
 
 pub mod auth;
 mod buffer;
+mod copy_binary;
 mod cursor;
 mod error;
 mod frame;
@@ -32,6 +33,7 @@ pub mod message;
 pub mod session;
 mod sqlstate;
 
+pub use copy_binary::{COPY_SIGNATURE, CopyPart, CopyReader, put_copy_header, put_copy_trailer};
 pub use error::{Awaited, EncodeError, Malformed, Problem, Violation};
 pub use frame::{Frame, Framing, Limits, MESSAGE_LEN_MAX, Phase, frame};
 pub use sqlstate::{Class, SqlState};

@@ -33,6 +33,8 @@ pub(crate) enum Owed {
 pub(crate) enum Output {
     /// Nothing of any result has come.
     Awaited,
+    /// The same, and a CopyFail was written behind the request: should it be a COPY FROM STDIN, it has ended already.
+    AwaitedFailed,
     /// A simple query has given out a whole result, and perhaps goes on with another.
     Ended,
     /// Rows come.
@@ -52,6 +54,7 @@ pub(crate) enum Output {
 /// Where the ledger stood at a moment, to return to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LedgerMark {
+    /// Entries ever made.
     entries: u64,
     open: bool,
 }
@@ -64,8 +67,8 @@ pub(crate) struct Ledger {
     settled: u64,
     /// A request failed, and no Sync stands behind it yet: the server ignores all until there is one.
     skipping: bool,
-    /// Extended-query requests stand behind the last Sync: however much of them is answered, the server is in the middle of an
-    /// implicit transaction, and says ReadyForQuery only behind the Sync that is still to be written.
+    /// Requests of the extended protocol were written, and no Sync behind them that the server would see: what they did is neither
+    /// committed nor rolled back.
     open: bool,
 }
 
@@ -75,12 +78,16 @@ const KEPT: usize = 1024;
 impl Ledger {
     /// Enters what a request that is being written will be answered with.
     pub(crate) fn push(&mut self, owed: Owed) {
+        self.open = match owed {
+            Owed::Sync { .. } => false,
+            Owed::Query(_) | Owed::FunctionCall { .. } => self.skipping,
+            _ => true,
+        };
         let owed = match owed {
             Owed::Sync { .. } => Owed::Sync { ends_skipping: std::mem::take(&mut self.skipping) },
             _ if self.skipping => Owed::Nothing,
             owed => owed,
         };
-        self.open = !matches!(owed, Owed::Sync { .. } | Owed::Query(_) | Owed::FunctionCall { .. });
         self.entries.push_back(owed);
         self.drop_settled();
     }
@@ -93,22 +100,23 @@ impl Ledger {
     /// Takes out what was entered behind `mark`: requests of which no byte was sent.
     pub(crate) fn truncate(&mut self, mark: LedgerMark) {
         let kept = usize::try_from(mark.entries.saturating_sub(self.settled)).unwrap_or(usize::MAX);
+        if self.entries.len() <= kept {
+            return;
+        }
         // With the Sync goes what it would have ended.
         let unskipped =
             self.entries.iter().skip(kept).any(|o| matches!(o, Owed::Sync { ends_skipping: true }));
         self.skipping |= unskipped;
-        self.open = mark.open;
         self.entries.truncate(kept);
+        // A Sync in front of the mark may have been swallowed by a COPY since.
+        let swallowed =
+            matches!(self.entries.front(), Some(Owed::Execute(Output::CopyIn | Output::CopyInEnded)));
+        self.open = mark.open || self.skipping || swallowed;
     }
 
     /// Whether the server owes nothing, and is not waiting for a Sync.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && !self.is_open()
-    }
-
-    /// Whether requests stand behind the last Sync, so that the server waits for another.
-    pub(crate) fn is_open(&self) -> bool {
-        self.open || self.skipping
+        self.entries.is_empty() && !self.open
     }
 
     /// Matches a DataRow against the front: what [`settle`](Self::settle) does for it, where it matters how fast.
@@ -120,13 +128,24 @@ impl Ledger {
     pub(crate) fn settle_row(&mut self) -> Result<(), Awaited> {
         match self.entries.front_mut() {
             Some(
-                Owed::Execute(output @ (Output::Awaited | Output::Rows)) | Owed::Query(output @ Output::Rows),
+                Owed::Execute(output @ (Output::Awaited | Output::AwaitedFailed | Output::Rows))
+                | Owed::Query(output @ Output::Rows),
             ) => {
                 *output = Output::Rows;
                 Ok(())
             }
             _ => Err(self.awaited()),
         }
+    }
+
+    /// Whether requests of the extended protocol were written without a Sync behind them.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether the server ignores everything up to the next Sync, which was not written yet.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skipping
     }
 
     /// Requests that are not fully answered.
@@ -153,8 +172,23 @@ impl Ledger {
         }
     }
 
+    /// A CopyFail is written behind a request that has not been answered, and may turn out to be a COPY FROM STDIN. False when the
+    /// newest request is no such thing.
+    pub(crate) fn fail_awaited_copy_in(&mut self) -> bool {
+        match self.entries.back_mut() {
+            Some(Owed::Execute(output @ Output::Awaited)) => {
+                *output = Output::AwaitedFailed;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The CopyDone or CopyFail was taken back before it was sent.
     pub(crate) fn resume_copy_in(&mut self) {
+        if let Some(Owed::Execute(output @ Output::AwaitedFailed)) = self.entries.back_mut() {
+            *output = Output::Awaited;
+        }
         if let Some(Owed::Execute(output @ Output::CopyInEnded) | Owed::Query(output @ Output::CopyInEnded)) =
             self.entries.front_mut()
         {
@@ -223,6 +257,7 @@ impl Ledger {
                 Some(_) => self.pop(),
                 None => {
                     self.skipping = true;
+                    self.open = true;
                     return;
                 }
             }
@@ -231,17 +266,15 @@ impl Ledger {
 
     /// A server in copy-in mode ignores Sync: those already written are never answered.
     fn forget_swallowed_syncs(&mut self) {
-        let simple = self.is_simple_query();
+        let is_extended = matches!(self.entries.front(), Some(Owed::Execute(_)));
         for behind in self.entries.iter_mut().skip(1) {
             match behind {
-                Owed::Sync { .. } => {
-                    *behind = Owed::Nothing;
-                    self.open |= !simple;
-                }
+                Owed::Sync { .. } => *behind = Owed::Nothing,
                 Owed::Nothing => {}
                 _ => return,
             }
         }
+        self.open = is_extended;
     }
 
     fn pop(&mut self) {
@@ -291,6 +324,13 @@ fn step(owed: Owed, message: &Backend<'_>) -> Step {
 }
 
 fn execute_step(output: Output, message: &Backend<'_>) -> Step {
+    let output = match (output, message) {
+        (Output::AwaitedFailed, Backend::CopyInResponse(_)) => {
+            return Step::Stay(Owed::Execute(Output::CopyInEnded));
+        }
+        (Output::AwaitedFailed, _) => Output::Awaited,
+        _ => output,
+    };
     match (output, message) {
         (Output::Awaited | Output::Rows, Backend::DataRow(_)) => Step::Stay(Owed::Execute(Output::Rows)),
         (Output::Awaited, Backend::EmptyQueryResponse)
@@ -341,8 +381,8 @@ fn awaited(owed: Owed) -> &'static str {
         Owed::Sync { .. } | Owed::FunctionCall { answered: true } | Owed::Query(Output::Failed) => {
             "ReadyForQuery"
         }
-        Owed::Execute(Output::Awaited) => "the first row or the end of a statement",
-        Owed::Query(Output::Awaited) => "the first result of a simple query",
+        Owed::Execute(Output::Awaited | Output::AwaitedFailed) => "the first row or the end of a statement",
+        Owed::Query(Output::Awaited | Output::AwaitedFailed) => "the first result of a simple query",
         Owed::Query(Output::Ended) => "another result of a simple query or ReadyForQuery",
         Owed::Execute(Output::Rows) | Owed::Query(Output::Rows) => "DataRow or CommandComplete",
         Owed::Execute(Output::CopyIn) | Owed::Query(Output::CopyIn) => {

@@ -1,5 +1,6 @@
 //! One session after the handshake.
 
+mod copy;
 mod ledger;
 mod parameters;
 
@@ -45,6 +46,8 @@ pub struct Session {
     closed: Option<Closed>,
     /// Where in the stream of bytes the last CopyDone or CopyFail begins.
     copy_in_end: u64,
+    /// The CopyData message that can still grow.
+    copy_data: copy::LastCopyData,
 }
 
 /// Why a session takes no more requests. Cheap to clone: every later error carries it.
@@ -143,6 +146,7 @@ impl Session {
             limits,
             closed: None,
             copy_in_end: 0,
+            copy_data: copy::LastCopyData::default(),
         }
     }
 
@@ -315,6 +319,7 @@ impl Session {
         if progress == Progress::Unsent {
             self.send.truncate(checkpoint.position);
             self.ledger.truncate(checkpoint.ledger);
+            self.copy_data.forget_behind(checkpoint.position);
             if self.copy_in_end >= checkpoint.position {
                 self.copy_in_end = 0;
                 self.ledger.resume_copy_in();
@@ -459,12 +464,6 @@ impl Session {
     /// What the last ReadyForQuery said.
     pub fn transaction_status(&self) -> TransactionStatus {
         self.status
-    }
-
-    /// Whether requests stand behind the last Sync, so that the server is in the middle of an implicit transaction and says
-    /// ReadyForQuery only behind another Sync.
-    pub fn is_open_segment(&self) -> bool {
-        self.ledger.is_open()
     }
 
     /// Whether every request is fully answered. Only then may others follow that stand on their own.
