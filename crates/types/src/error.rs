@@ -268,6 +268,67 @@ impl fmt::Display for ParamError {
 
 impl std::error::Error for ParamError {}
 
+/// A record that cannot be written for a COPY: which row, which column, and why. The COPY was failed, and nothing of it was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordError {
+    row: u64,
+    column: Option<Box<str>>,
+    error: ParamError,
+}
+
+impl RecordError {
+    /// The record number `row`, counted from 1, does not fit `columns` because of `error`.
+    #[cold]
+    pub fn new(row: u64, columns: &crate::Columns, error: ParamError) -> Self {
+        let column = match &error {
+            ParamError::Count { .. } => None,
+            ParamError::Value { number, .. } => number.checked_sub(1).and_then(|index| columns.get(index)),
+        };
+        Self { row, column: column.map(|column| column.name().into()), error }
+    }
+
+    /// The record's number, counted from 1.
+    pub fn row(&self) -> u64 {
+        self.row
+    }
+
+    /// The name of the column whose value does not fit; `None` when the record has another number of values than there are columns.
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
+    /// What does not fit, with the columns counted as parameters.
+    pub fn param_error(&self) -> &ParamError {
+        &self.error
+    }
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { row, column, error } = self;
+        match error {
+            ParamError::Count { taken, given } => {
+                write!(f, "row {row} has {given} values, and there are {taken} columns")
+            }
+            ParamError::Value { number, ty, rust_type, error } => {
+                write!(f, "row {row}, column {number}")?;
+                if let Some(column) = column {
+                    write!(f, " {column:?}")?;
+                }
+                let rust_type = short_name(rust_type);
+                match error {
+                    EncodeError::WrongType => write!(f, " is {ty}, which {rust_type} cannot become"),
+                    EncodeError::OutOfRange(what) => {
+                        write!(f, " is {ty}, which this {rust_type} cannot become: {what}")
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
 /// A Rust type's name without the modules that it stands in: `Option<String>`.
 pub(crate) fn short_name(full: &str) -> String {
     let mut short = String::new();

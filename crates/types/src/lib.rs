@@ -36,7 +36,7 @@ mod value;
 pub use column::{Column, Columns};
 pub use decode::{Decode, decode_value, plan_value};
 pub use encode::{Encode, IsNull};
-pub use error::{DecodeError, EncodeError, ParamError, PlanError, PlanProblem, ValueError};
+pub use error::{DecodeError, EncodeError, ParamError, PlanError, PlanProblem, RecordError, ValueError};
 pub use format::Format;
 pub use from_row::FromRow;
 #[doc(hidden)]
@@ -44,7 +44,7 @@ pub use from_row::filled;
 pub use oid::Oid;
 pub use params::Params;
 pub use plan::{Field, RowPlan};
-pub use quote::quote_identifier;
+pub use quote::{quote_identifier, quote_literal};
 pub use row::{RowRef, Walk};
 pub use ty::{Kind, Type};
 pub use value::Timestamptz;

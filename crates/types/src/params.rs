@@ -26,6 +26,14 @@ pub trait Params {
     /// Passes the formats in which they are written to `put`: one if all are binary, else one for each.
     fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format));
 
+    /// Whether all are written in binary, as data of a COPY must be. Asked for each row, so that it is worth to answer it without
+    /// collecting the formats.
+    fn all_binary(&self, types: &[Type]) -> bool {
+        let mut all_binary = true;
+        self.formats(types, &mut |format| all_binary &= format == Format::Binary);
+        all_binary
+    }
+
     /// Appends each of them behind its 4-byte length; the length -1 stands for NULL.
     ///
     /// # Errors
@@ -42,6 +50,10 @@ impl<P: Params + ?Sized> Params for &P {
 
     fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format)) {
         (**self).formats(types, put);
+    }
+
+    fn all_binary(&self, types: &[Type]) -> bool {
+        (**self).all_binary(types)
     }
 
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
@@ -105,6 +117,16 @@ macro_rules! tuples {
                 put_formats(values.iter().zip(types).map(|(value, ty)| value.format(ty)), put);
             }
 
+            #[inline]
+            fn all_binary(&self, types: &[Type]) -> bool {
+                let mut types = types.iter();
+                $(
+                    types.next().is_none_or(|ty| self.$index.format(ty) == Format::Binary) &&
+                )+
+                true
+            }
+
+            #[inline]
             fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
                 check_count(types, self.count())?;
                 let mut types = types.iter();
