@@ -1,6 +1,7 @@
 //! The integration tests of cornac, in one program.
 
 mod cancel;
+mod copy;
 mod corpus;
 mod credentials;
 mod drops;

@@ -17,6 +17,14 @@
 
 mod database;
 
+/// COPY: what [`Connection::copy_in`], [`Connection::copy_out`] and their like take and give.
+pub mod copy {
+    pub use cornac_conn::{
+        CopyError, CopyFormat, CopyHeader, CopyIn, CopyLogVerbosity, CopyOnError, CopyOptions, CopyOut,
+        CopyProgress, CopyRecords, CopyRows, CopySource, Table,
+    };
+}
+
 pub use cornac_conn::{
     Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement, Mail,
     Notification, Prepared, Result, Row, Rows, ServerMessage, Severity, SimpleResult, SqlState, Statement,

@@ -258,8 +258,8 @@ impl Connection {
         while !self.session.is_settled() {
             if self.session.takes_copy_data() {
                 self.refuse_copy_in()?;
-            } else if self.session.requests_unanswered() == 0 {
-                self.end_segment();
+            } else if self.session.has_open_segment() {
+                self.end_open_segment("the client gave the request up").map_err(Error::command)?;
             }
             self.wait_for_message().await.map_err(Error::already_closed)?;
             self.poll_message().map_err(Error::already_closed)?;
@@ -333,6 +333,12 @@ impl Connection {
         session.poll_row(columns).inspect_err(|_| stream.close())
     }
 
+    /// The data of a COPY that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
+    pub(crate) fn poll_copy_data(&mut self) -> Result<Option<&[u8]>, Closed> {
+        let Self { session, stream, .. } = self;
+        session.poll_copy_data().inspect_err(|_| stream.close())
+    }
+
     pub(crate) fn put_aside(&mut self) -> Result<(), Closed> {
         let Self { session, stream, mailboxes, notice_handler, statements, .. } = self;
         match session.poll_message().inspect_err(|_| stream.close())? {
@@ -356,7 +362,7 @@ impl Connection {
     }
 
     /// The tag of the next message, under the deadline of the statement.
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
+    pub(crate) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
         self.poll_cancelling(cx);
         match self.poll_peek(cx) {
             Poll::Ready(tag) => Poll::Ready(tag),

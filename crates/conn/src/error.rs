@@ -12,6 +12,7 @@ use cornac_types::{DecodeError, ParamError, PlanError};
 use crate::cancel::CancelError;
 use crate::config::ConfigError;
 use crate::connect::ConnectError;
+use crate::copy::CopyError;
 
 /// The result of nearly everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -71,6 +72,8 @@ pub enum ErrorKind {
     },
     /// Nothing could be cancelled.
     Cancel(CancelError),
+    /// A COPY failed for a reason on this side.
+    Copy(CopyError),
     /// `fetch_one` or `fetch_value` found no row.
     NoRows,
     /// More rows came than the one that was asked for.
@@ -235,6 +238,12 @@ impl From<CancelError> for Error {
     }
 }
 
+impl From<CopyError> for Error {
+    fn from(error: CopyError) -> Self {
+        Self::new(ErrorKind::Copy(error), Delivery::NotSent)
+    }
+}
+
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::new(ErrorKind::Connect(error), Delivery::NotSent)
@@ -271,6 +280,7 @@ impl fmt::Display for Error {
                 write!(f, "the statement took longer than {limit:?}, and was cancelled")?;
             }
             ErrorKind::Cancel(error) => write!(f, "{error}")?,
+            ErrorKind::Copy(error) => write!(f, "{error}")?,
             ErrorKind::NoRows => f.write_str("the statement returned no row, and one was asked for")?,
             ErrorKind::TooManyRows => {
                 f.write_str("the statement returned more than one row, and one was asked for")?;
@@ -343,6 +353,7 @@ impl std::error::Error for Error {
             ErrorKind::Value(error) => std::error::Error::source(error),
             ErrorKind::Io(error) => std::error::Error::source(error),
             ErrorKind::Cancel(error) => std::error::Error::source(error),
+            ErrorKind::Copy(error) => std::error::Error::source(error),
             _ => None,
         }
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 /// A drop neither blocks, nor spawns, nor needs a runtime.
 ///
 /// Where they end without a Sync (a batch, a portal that has not given out all its rows), what has run of them is not committed by
-/// whoever comes next: see [`Connection::end_segment`].
+/// whoever comes next: see [`Connection::end_batch`].
 #[derive(Debug)]
 pub(crate) struct Flight<'c> {
     connection: &'c mut Connection,
@@ -107,7 +107,7 @@ impl Drop for Flight<'_> {
         if connection.session.is_settled() {
             connection.cancel_state.set_idle();
         } else if connection.session.has_open_segment() && !connection.session.takes_copy_data() {
-            connection.end_segment();
+            connection.end_batch();
             return connection.finish_writing_or_close();
         }
         // TLS may hold the end of a request that the session has seen go.
@@ -124,7 +124,7 @@ impl Connection {
     /// Ends a segment whose requests were sent in part and then given up, so that no half of it stays: outside of a transaction
     /// with ROLLBACK, since a Sync alone would commit what has run; inside of one with a request that must fail, so that the
     /// transaction can only be rolled back, to a savepoint from before it or as a whole.
-    pub(crate) fn end_segment(&mut self) {
+    pub(crate) fn end_batch(&mut self) {
         let inside = self.session.transaction_status() != TransactionStatus::Idle;
         let none = RawParameters::default();
         let session = &mut self.session;

@@ -23,6 +23,7 @@ mod client;
 mod config;
 mod connect;
 mod connection;
+mod copy;
 mod core;
 mod credentials;
 mod deadline;
@@ -47,6 +48,10 @@ pub use config::{
 };
 pub use connect::{Attempt, ConnectError, ConnectFailure};
 pub use connection::Connection;
+pub use copy::{
+    CopyError, CopyFormat, CopyHeader, CopyIn, CopyLogVerbosity, CopyOnError, CopyOptions, CopyOut,
+    CopyProgress, CopyRecords, CopyRows, CopySource, Table,
+};
 pub use cornac_proto::SqlState;
 pub use cornac_proto::auth::Secret;
 pub use cornac_proto::auth::scram::ScramKeys;

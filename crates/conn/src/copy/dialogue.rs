@@ -1,0 +1,356 @@
+//! What every COPY is made of: its requests, the server's answers, and an end.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use cornac_proto::Violation;
+use cornac_proto::message::{Backend, BackendTag, FormatCode, RawParameters, Target};
+use cornac_proto::session::{Checkpoint, CloseReason, Closed, CommandError, Progress};
+use cornac_types::{Columns, Format};
+
+use super::error::CopyError;
+use crate::connection::Connection;
+use crate::deadline::Deadline;
+use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::flight::Flight;
+use crate::prepared::described_columns;
+
+/// A COPY from its first request to ReadyForQuery.
+///
+/// The requests go out in one flight: if the columns are to be known, Parse and Describe of a SELECT that names them, then Parse, Bind
+/// and Execute of the COPY, then Flush. The Sync is held back until it is known what the statement is. So all of it is one implicit
+/// transaction, in which the lock that the SELECT took keeps the columns as they were described; and a Sync never stands where a COPY FROM
+/// STDIN would swallow it.
+///
+/// Dropped before its end, a COPY FROM STDIN is failed: what was not sent of its data is taken back, CopyFail and Sync are written if the socket takes
+/// them at once, and else the socket is closed.
+#[derive(Debug)]
+pub(super) struct Dialogue<'c> {
+    flight: Flight<'c>,
+    statement: Box<str>,
+    columns: Columns,
+    stage: Stage,
+    refused: Option<Error>,
+    rows: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// No Sync was written: nothing of this can be committed.
+    Open,
+    /// Behind this checkpoint CopyDone and Sync were written.
+    Ending(Checkpoint),
+    /// A Sync was written.
+    Synced,
+    /// ReadyForQuery has come, or the connection is lost.
+    Over,
+}
+
+/// What happened next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The server takes data.
+    CopyIn(Shape),
+    /// The server sends data.
+    CopyOut(Shape),
+    /// Data stands at the front, to be taken.
+    Data,
+    /// The server has sent all its data.
+    DataEnd,
+    /// The statement has run.
+    Complete,
+    /// ReadyForQuery.
+    Over,
+}
+
+/// What data the server sends or takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Whether it is binary.
+    pub(super) binary: bool,
+    /// How many columns it has.
+    pub(super) columns: usize,
+}
+
+/// Which way the data is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    In,
+    Out,
+}
+
+const DROPPED: &str = "the client gave the COPY up";
+const NOT_COPY_IN: &str = "this takes a COPY ... FROM STDIN, and the statement is none; it was ended without data, and rolled back unless a transaction is open";
+const NOT_COPY_OUT: &str = "this takes a COPY ... TO STDOUT, and the statement is none; it was ended without data, and rolled back unless a transaction is open";
+
+impl<'c> Dialogue<'c> {
+    /// Writes the requests and waits until the data begins.
+    pub(super) async fn begin(
+        connection: &'c mut Connection,
+        direction: Direction,
+        described: Option<&str>,
+        statement: &str,
+    ) -> Result<(Self, Shape)> {
+        connection.settle().await?;
+        connection.start_deadline(None);
+        let mut flight = Flight::new(connection);
+        write_requests(&mut flight, described, statement)
+            .map_err(|error| Error::command(error).with_statement(statement))?;
+        let (columns, stage) = (Columns::default(), Stage::Open);
+        let mut dialogue =
+            Self { flight, statement: statement.into(), columns, stage, refused: None, rows: 0 };
+        match (poll_fn(|cx| dialogue.poll_event(cx)).await?, direction) {
+            (Event::CopyIn(shape), Direction::In) => Ok((dialogue, shape)),
+            (Event::CopyOut(shape), Direction::Out) => {
+                dialogue.sync()?;
+                Ok((dialogue, shape))
+            }
+            (_, Direction::In) => Err(dialogue.misuse(NOT_COPY_IN).await),
+            (_, Direction::Out) => Err(dialogue.misuse(NOT_COPY_OUT).await),
+        }
+    }
+
+    /// The columns that were described, all in binary.
+    pub(super) fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// How many rows the command tag says.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// How many bytes wait to be sent.
+    pub(super) fn unsent_len(&self) -> usize {
+        self.flight.session.unsent().len()
+    }
+
+    /// Appends data; see [`Session::extend_copy_data`](cornac_proto::session::Session::extend_copy_data).
+    #[inline]
+    pub(super) fn append<E: From<CommandError>>(
+        &mut self,
+        write: impl FnOnce(&mut bytes::BytesMut) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.flight.session.extend_copy_data(super::CHUNK, write)
+    }
+
+    /// The next thing that happens.
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event>> {
+        loop {
+            if self.is_over() {
+                return Poll::Ready(Ok(Event::Over));
+            }
+            let tag = ready!(self.flight.poll_wait(cx)).map_err(|closed| self.lost(closed))?;
+            if let Some(event) = self.handle_message(tag)? {
+                return Poll::Ready(Ok(event));
+            }
+        }
+    }
+
+    /// Ready when everything was sent; an error that comes meanwhile ends the COPY at once.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Poll::Ready(refused) = self.poll_refusal(cx) {
+            return Poll::Ready(refused);
+        }
+        if self.flight.session.has_unsent() || self.flight.stream.has_unflushed() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what there is, and looks whether the server has refused the COPY: pending as long as it has not.
+    pub(super) fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while matches!(self.stage, Stage::Open) {
+            let tag = ready!(self.flight.poll_wait(cx)).map_err(|closed| self.lost(closed))?;
+            self.handle_message(tag)?;
+        }
+        ready!(self.poll_end(cx))?;
+        let what = "the COPY is over";
+        Poll::Ready(Err(Error::usage(what, Delivery::NotSent).with_statement(&self.statement)))
+    }
+
+    /// As [`poll_refusal`](Self::poll_refusal), while the source of the data is waited for. A server that waits for data heeds no request to
+    /// cancel: once its time is over, the COPY is failed from here.
+    pub(super) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Poll::Ready(refused) = self.poll_refusal(cx) {
+            return Poll::Ready(refused);
+        }
+        let overdue = self.flight.deadline.as_ref().and_then(Deadline::passed).is_some();
+        if overdue && matches!(self.stage, Stage::Open) {
+            self.end_open("it took longer than the client allows")?;
+            return self.poll_refusal(cx);
+        }
+        Poll::Pending
+    }
+
+    /// Writes CopyDone and Sync.
+    pub(super) fn write_done(&mut self) -> Result<()> {
+        let checkpoint = self.flight.session.checkpoint();
+        self.flight.session.copy_done().map_err(Error::command)?;
+        self.stage = Stage::Ending(checkpoint);
+        self.flight.session.sync().map_err(Error::command)
+    }
+
+    /// Ready when the server has answered everything.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            match ready!(self.poll_event(cx))? {
+                Event::Over => return Poll::Ready(Ok(())),
+                Event::Data => {
+                    self.take_data()?;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The data that [`Event::Data`] announced.
+    pub(super) fn take_data(&mut self) -> Result<&[u8]> {
+        let Self { flight, statement, stage, .. } = self;
+        let progress = flight.progress();
+        match flight.poll_copy_data() {
+            Ok(data) => Ok(data.unwrap_or_default()),
+            Err(closed) => {
+                *stage = Stage::Over;
+                Err(Error::lost(closed, progress).with_statement(statement))
+            }
+        }
+    }
+
+    /// Fails the COPY because of `error`, which is given back when the server has agreed, unless the connection is lost meanwhile.
+    pub(super) async fn fail(&mut self, reason: &str, error: Error) -> Error {
+        if matches!(self.stage, Stage::Open) {
+            if let Err(closed) = self.end_open(reason) {
+                return closed;
+            }
+        }
+        match poll_fn(|cx| self.poll_end(cx)).await {
+            Err(lost) if lost.is_closed() => lost,
+            _ => error.with_statement(&self.statement),
+        }
+    }
+
+    /// As [`fail`](Self::fail), for what the caller gave.
+    pub(super) async fn fail_with(&mut self, reason: &str, error: CopyError) -> Error {
+        self.fail(reason, Error::new(ErrorKind::Copy(error), Delivery::Answered)).await
+    }
+
+    /// The data is not what it should be: nothing on this connection can be trusted any more.
+    pub(super) fn violated(&mut self, violation: Violation) -> Error {
+        let closed = self.flight.give_up(CloseReason::Violation(violation));
+        self.lost(closed)
+    }
+
+    async fn misuse(&mut self, what: &'static str) -> Error {
+        self.fail("the client has no data for this statement", Error::usage(what, Delivery::Answered)).await
+    }
+
+    fn end_open(&mut self, reason: &str) -> Result<()> {
+        self.stage = Stage::Synced;
+        self.flight.end_open_segment(reason).map_err(Error::command)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.stage = Stage::Synced;
+        self.flight.session.sync().map_err(Error::command)
+    }
+
+    fn handle_message(&mut self, tag: BackendTag) -> Result<Option<Event>> {
+        match tag {
+            BackendTag::NoticeResponse | BackendTag::NotificationResponse | BackendTag::ParameterStatus => {
+                self.flight.put_aside().map_err(|closed| self.lost(closed))?;
+                return Ok(None);
+            }
+            BackendTag::CopyData => return Ok(Some(Event::Data)),
+            _ => {}
+        }
+        let mut refused = None;
+        let event = match self.flight.poll_message() {
+            Err(closed) => return Err(self.lost(closed)),
+            Ok(Some(Backend::RowDescription(description))) => {
+                self.columns = described_columns(description, |_, _| Format::Binary);
+                None
+            }
+            Ok(Some(Backend::CopyInResponse(response))) => {
+                let binary = response.format() == FormatCode::Binary;
+                Some(Event::CopyIn(Shape { binary, columns: response.columns_len() }))
+            }
+            Ok(Some(Backend::CopyOutResponse(response))) => {
+                let binary = response.format() == FormatCode::Binary;
+                Some(Event::CopyOut(Shape { binary, columns: response.columns_len() }))
+            }
+            Ok(Some(Backend::CopyDone)) => Some(Event::DataEnd),
+            Ok(Some(Backend::CommandComplete(complete))) => {
+                self.rows = complete.rows().unwrap_or(0);
+                Some(Event::Complete)
+            }
+            Ok(Some(Backend::ErrorResponse(error))) => {
+                refused = Some(error.into());
+                None
+            }
+            Ok(Some(Backend::ReadyForQuery(_))) => {
+                self.stage = Stage::Over;
+                return self.refused.take().map_or(Ok(Some(Event::Over)), Err);
+            }
+            Ok(_) => None,
+        };
+        if let Some(server) = refused {
+            let error = self.flight.refusal(server).with_statement(&self.statement);
+            self.refused.get_or_insert(error);
+            if matches!(self.stage, Stage::Open) {
+                self.end_open(DROPPED)?;
+            }
+        }
+        Ok(event)
+    }
+
+    /// The connection is lost. As long as no Sync was written, and nothing that would end the COPY well, it has had no effect.
+    fn lost(&mut self, closed: Closed) -> Error {
+        let progress = match self.stage {
+            Stage::Open | Stage::Over => Progress::Unsent,
+            Stage::Ending(checkpoint) => self.flight.session.progress(checkpoint),
+            Stage::Synced => self.flight.progress(),
+        };
+        self.stage = Stage::Over;
+        Error::lost(closed, progress).with_statement(&self.statement)
+    }
+}
+
+impl Drop for Dialogue<'_> {
+    fn drop(&mut self) {
+        // What was not sent at all is taken back as a whole by the flight.
+        if self.flight.progress() == Progress::Unsent {
+            return;
+        }
+        let is_open = match self.stage {
+            Stage::Open => true,
+            Stage::Ending(checkpoint) => self.flight.session.take_back(checkpoint) == Progress::Unsent,
+            Stage::Synced | Stage::Over => false,
+        };
+        if is_open {
+            // It fails only on a connection that is closed. The flight sees to it that what was written here is sent at once.
+            let _ = self.flight.end_open_segment(DROPPED);
+        }
+    }
+}
+
+fn write_requests(
+    flight: &mut Flight<'_>,
+    described: Option<&str>,
+    statement: &str,
+) -> Result<(), CommandError> {
+    let session = &mut flight.session;
+    if let Some(described) = described {
+        session.parse("", described, &[])?;
+        session.describe(Target::Statement(""))?;
+    }
+    session.parse("", statement, &[])?;
+    session.bind("", "", &RawParameters::default(), &[])?;
+    session.execute("", 0)?;
+    // A COPY and an error are sent at once; the end of a statement that is no COPY is not.
+    session.flush()
+}
