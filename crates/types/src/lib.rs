@@ -20,6 +20,7 @@
 )]
 
 mod column;
+pub mod copy;
 mod decode;
 mod encode;
 mod error;
