@@ -11,6 +11,7 @@ mod hosts;
 mod libpq_config;
 mod libpq_login;
 mod negotiation;
+mod pipelines;
 mod recorded;
 mod secrets;
 mod tls;

@@ -7,6 +7,8 @@ use cornac_types::{Decode, FromRow, Params};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execution::Rows;
+use crate::row_stream::RowStream;
+use crate::shape::{First, Whole};
 use crate::statement::IntoStatement;
 
 /// What can be asked of anything that has a connection.
@@ -85,7 +87,7 @@ pub trait Client: Send {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send,
     {
-        async move { Rows::begin(self.connection(), sql.statement(), params).await?.collect().await }
+        async move { Rows::begin(self.connection(), sql.statement(), params).await?.collect::<Whole<T>>().await }
     }
 
     /// The first column of the one row that there must be. NULL fits only into an `Option`.
@@ -101,7 +103,7 @@ pub trait Client: Send {
         async move {
             let statement = sql.statement();
             let rows = Rows::begin(self.connection(), statement, params).await?;
-            rows.first_value().await?.ok_or_else(|| no_rows(statement.sql()))
+            rows.at_most_one::<First<T>>().await?.ok_or_else(|| no_rows(statement.sql()))
         }
     }
 
@@ -115,7 +117,43 @@ pub trait Client: Send {
         T: for<'r> Decode<'r> + Send,
         P: Params + Send,
     {
-        async move { Rows::begin(self.connection(), sql.statement(), params).await?.first_values().await }
+        async move { Rows::begin(self.connection(), sql.statement(), params).await?.collect::<First<T>>().await }
+    }
+
+    /// The rows as a stream, decoded as they come and no faster than they are taken. With a
+    /// [`fetch_size`](crate::Statement::fetch_size) the server makes no more of them than that ahead.
+    fn stream_query<T, P>(
+        &mut self,
+        sql: impl IntoStatement,
+        params: P,
+    ) -> impl Future<Output = Result<RowStream<'_, T>>> + Send
+    where
+        T: for<'r> FromRow<'r> + Send,
+        P: Params + Send,
+    {
+        async move {
+            let rows = Rows::begin(self.connection(), sql.statement(), params).await?;
+            RowStream::begin(rows).await
+        }
+    }
+
+    /// Runs a statement once for each set of parameters, in one flight and one transaction: all of them have their effect, or none has. Says how
+    /// many rows they affected together. [`Connection::batch`] takes sets one by one, and from streams.
+    fn execute_many<I>(
+        &mut self,
+        sql: impl IntoStatement,
+        sets: I,
+    ) -> impl Future<Output = Result<u64>> + Send
+    where
+        I: IntoIterator + Send,
+        I::IntoIter: Send,
+        I::Item: Params + Send,
+    {
+        async move {
+            let mut batch = self.connection().batch(sql.statement()).await?;
+            batch.send_all(sets).await?;
+            batch.finish().await
+        }
     }
 }
 
@@ -134,7 +172,7 @@ where
     T: for<'r> FromRow<'r> + Send,
     P: Params + Send,
 {
-    Rows::begin(connection, statement, params).await?.collect_optional().await
+    Rows::begin(connection, statement, params).await?.at_most_one::<Whole<T>>().await
 }
 
 fn no_rows(sql: &str) -> Error {

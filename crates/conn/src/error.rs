@@ -41,6 +41,8 @@ struct Inner {
     kind: ErrorKind,
     delivery: Delivery,
     statement: Option<Box<str>>,
+    /// Which set of parameters of a batch, counted from 1; 0 when it is about none.
+    parameter_set: u64,
 }
 
 /// Whose fault it is, and what happened.
@@ -78,6 +80,8 @@ pub enum ErrorKind {
     NoRows,
     /// More rows came than the one that was asked for.
     TooManyRows,
+    /// What was to be sent could not be had: the caller's own source failed.
+    Source(Box<dyn std::error::Error + Send + Sync>),
     /// COMMIT was answered with ROLLBACK: a statement of the transaction had failed, and nothing of it stays.
     RolledBack,
     /// The API was used in a way that cannot work, fixable by reading one's own code.
@@ -184,12 +188,27 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, delivery: Delivery) -> Self {
-        Self(Box::new(Inner { kind, delivery, statement: None }))
+        Self(Box::new(Inner { kind, delivery, statement: None, parameter_set: 0 }))
+    }
+
+    /// Which set of parameters of a batch it is about, counted from 1.
+    pub fn parameter_set(&self) -> Option<u64> {
+        Some(self.0.parameter_set).filter(|set| *set > 0)
+    }
+
+    pub(crate) fn with_parameter_set(mut self, number: u64) -> Self {
+        self.0.parameter_set = number;
+        self
     }
 
     pub(crate) fn with_statement(mut self, statement: &str) -> Self {
         self.0.statement = Some(statement.into());
         self
+    }
+
+    /// As [`with_statement`](Self::with_statement), unless it has one already.
+    pub(crate) fn with_statement_unless_known(self, statement: &str) -> Self {
+        if self.0.statement.is_some() { self } else { self.with_statement(statement) }
     }
 
     pub(crate) fn server_refused(server: ServerMessage) -> Self {
@@ -264,6 +283,9 @@ impl From<DecodeError> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(number) = self.parameter_set() {
+            write!(f, "parameter set {number}: ")?;
+        }
         match self.kind() {
             ErrorKind::Server(server) => write!(f, "{server}")?,
             ErrorKind::Closed(closed) => match self.delivery() {
@@ -285,6 +307,7 @@ impl fmt::Display for Error {
             ErrorKind::TooManyRows => {
                 f.write_str("the statement returned more than one row, and one was asked for")?;
             }
+            ErrorKind::Source(_) => f.write_str("the source of the parameters failed")?,
             ErrorKind::RolledBack => {
                 f.write_str("the transaction was rolled back in place of committed, since a statement in it had failed")?;
             }
@@ -352,6 +375,7 @@ impl std::error::Error for Error {
             ErrorKind::Columns(error) => std::error::Error::source(error),
             ErrorKind::Value(error) => std::error::Error::source(error),
             ErrorKind::Io(error) => std::error::Error::source(error),
+            ErrorKind::Source(error) => Some(&**error),
             ErrorKind::Cancel(error) => std::error::Error::source(error),
             ErrorKind::Copy(error) => std::error::Error::source(error),
             _ => None,

@@ -7,20 +7,18 @@ use cornac_proto::EncodeError;
 use cornac_proto::message::{
     Backend, BackendTag, BindParameters, FormatCode, ServerMessage, Target, TransactionStatus,
 };
-use cornac_proto::session::{Closed, CommandError, Progress};
-use cornac_types::{
-    Columns, Decode, DecodeError, FromRow, ParamError, Params, PlanError, RowPlan, RowRef, Type,
-    decode_value, plan_value,
-};
+use cornac_proto::session::{Closed, CommandError, Progress, Session};
+use cornac_types::{Columns, ParamError, Params, RowPlan, RowRef, Type};
 
 use crate::connection::Connection;
-use crate::core::effects::{self, Effect};
+use crate::core::effects;
 use crate::core::head::{BEGIN_REPLIES, Head, Step};
 use crate::core::stale::{Stage, Stale, what_is_stale};
 use crate::core::statements::Preparation;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::flight::Flight;
 use crate::prepared::{Description, Prepared, changed_columns, format_code};
+use crate::shape::Shape;
 use crate::statement::{StatementMode, StatementRef};
 
 /// How often a statement is sent at most: as it is remembered, with what other connections know of it, and with nothing remembered.
@@ -159,18 +157,21 @@ impl<'c> Rows<'c> {
         self.take_row()
     }
 
+    pub(crate) fn sql(&self) -> &str {
+        self.statement.sql()
+    }
+
     /// How many rows the statement affected or returned, as its command tag says; 0 before its end.
     pub fn rows_affected(&self) -> u64 {
         self.affected
     }
 
-    /// Decodes the rows that are left, each into a `T`.
-    pub(crate) async fn collect<T: for<'r> FromRow<'r>>(mut self) -> Result<Vec<T>> {
-        let plan = T::plan(self.statement.columns());
-        let plan = self.check_plan(plan).await?;
+    /// Decodes the rows that are left.
+    pub(crate) async fn collect<S: Shape>(mut self) -> Result<Vec<S::Item>> {
+        let plan = self.plan::<S>().await?;
         let mut decoded = Vec::new();
         while let Some(row) = self.next().await? {
-            match T::from_row(row, &plan) {
+            match S::read(row, &plan) {
                 Ok(row) => decoded.push(row),
                 Err(error) => return Err(self.fail(error.into()).await),
             }
@@ -178,47 +179,19 @@ impl<'c> Rows<'c> {
         Ok(decoded)
     }
 
-    /// Decodes the one row that there may be.
-    pub(crate) async fn collect_optional<T: for<'r> FromRow<'r>>(mut self) -> Result<Option<T>> {
-        let plan = self.check_plan(T::plan(self.statement.columns())).await?;
+    /// Decodes the one row that there may be, and makes sure that it is all that there is.
+    pub(crate) async fn at_most_one<S: Shape>(mut self) -> Result<Option<S::Item>> {
+        let plan = self.plan::<S>().await?;
         let decoded = match self.next().await? {
             None => return Ok(None),
-            Some(row) => T::from_row(row, &plan),
+            Some(row) => S::read(row, &plan),
         };
-        self.only(decoded).await.map(Some)
-    }
-
-    /// Decodes the first column of the one row that there may be.
-    pub(crate) async fn first_value<T: for<'r> Decode<'r>>(mut self) -> Result<Option<T>> {
-        let plan = self.check_plan(plan_value::<T>(self.statement.columns())).await?;
-        let decoded = match self.next().await? {
-            None => return Ok(None),
-            Some(row) => decode_value(row, &plan),
-        };
-        self.only(decoded).await.map(Some)
-    }
-
-    /// Decodes the first column of the rows that are left.
-    pub(crate) async fn first_values<T: for<'r> Decode<'r>>(mut self) -> Result<Vec<T>> {
-        let plan = self.check_plan(plan_value::<T>(self.statement.columns())).await?;
-        let mut decoded = Vec::new();
-        while let Some(row) = self.next().await? {
-            match decode_value(row, &plan) {
-                Ok(value) => decoded.push(value),
-                Err(error) => return Err(self.fail(error.into()).await),
-            }
-        }
-        Ok(decoded)
-    }
-
-    /// Makes sure that what was decoded was all that there is.
-    async fn only<T>(&mut self, decoded: Result<T, DecodeError>) -> Result<T> {
         let decoded = match decoded {
             Ok(decoded) => decoded,
             Err(error) => return Err(self.fail(error.into()).await),
         };
         match self.next().await? {
-            None => Ok(decoded),
+            None => Ok(Some(decoded)),
             Some(_) => Err(self.fail(Error::new(ErrorKind::TooManyRows, Delivery::Answered)).await),
         }
     }
@@ -230,15 +203,15 @@ impl<'c> Rows<'c> {
     }
 
     /// A plan that does not fit is known before the first row, yet the statement runs: its own error comes first.
-    async fn check_plan(&mut self, plan: Result<RowPlan, PlanError>) -> Result<RowPlan> {
-        match plan {
+    async fn plan<S: Shape>(&mut self) -> Result<RowPlan> {
+        match S::plan(self.columns()) {
             Ok(plan) => Ok(plan),
             Err(error) => Err(self.fail(error.into()).await),
         }
     }
 
     /// Reads what is left, so that the connection is ready, and gives `error`, or the server's if the statement failed.
-    async fn fail(&mut self, error: Error) -> Error {
+    pub(crate) async fn fail(&mut self, error: Error) -> Error {
         loop {
             match self.next().await {
                 Ok(Some(_)) => {}
@@ -249,7 +222,7 @@ impl<'c> Rows<'c> {
     }
 
     /// The row that [`poll_advance`](Self::poll_advance) has seen.
-    fn take_row(&mut self) -> Result<Option<RowRef<'_>>> {
+    pub(crate) fn take_row(&mut self) -> Result<Option<RowRef<'_>>> {
         let Self { flight, statement, .. } = self;
         let progress = flight.progress();
         let columns = statement.columns();
@@ -293,11 +266,8 @@ impl<'c> Rows<'c> {
         let refusal = match message {
             Some(Backend::CommandComplete(complete)) => {
                 *affected = complete.rows().unwrap_or(0);
-                let tag = complete.tag().as_bytes();
-                if effects::of_command(tag, statement.sql()) != Effect::None {
-                    let tag = tag.to_vec();
-                    flight.statements.handle_command(&tag, statement.sql());
-                }
+                let effect = effects::of_command(complete.tag().as_bytes(), statement.sql());
+                flight.statements.apply(effect);
                 None
             }
             Some(Backend::EmptyQueryResponse) => None,
@@ -371,7 +341,7 @@ fn poll_head(
             Step::Refused(server) => {
                 if refused.is_none() {
                     if matches!(head.stage(), Stage::Prelude | Stage::Parse) {
-                        statement.set_never_parsed();
+                        statement.set_may_be_parsed(false);
                     }
                     let stale = what_is_stale(&server, head.stage());
                     let error = flight.refusal(server);
@@ -431,9 +401,9 @@ impl Travel {
         if *parse {
             let types: Vec<u32> = parameters.iter().map(|ty| ty.oid().0).collect();
             flight.session.parse(statement.name(), statement.sql(), &types).map_err(Error::command)?;
+            statement.set_may_be_parsed(true);
         }
-        let bound = Bound { params, types: parameters };
-        flight.session.bind("", statement.name(), &bound, result_formats).map_err(BindError::into_error)?;
+        Bound::new(params, parameters).write(&mut flight.session, statement.name(), result_formats)?;
         if *describe {
             flight.session.describe(Target::Portal("")).map_err(Error::command)?;
         }
@@ -446,19 +416,35 @@ impl Travel {
 }
 
 /// Parameters beside the types that the server wants for them.
-struct Bound<'p, P> {
+pub(crate) struct Bound<'p, P> {
     params: &'p P,
     types: &'p [Type],
 }
 
+impl<'p, P: Params> Bound<'p, P> {
+    pub(crate) fn new(params: &'p P, types: &'p [Type]) -> Self {
+        Self { params, types }
+    }
+
+    /// Writes a Bind of the unnamed portal.
+    pub(crate) fn write(
+        &self,
+        session: &mut Session,
+        statement: &str,
+        result_formats: &[FormatCode],
+    ) -> Result<()> {
+        session.bind("", statement, self, result_formats).map_err(BindError::into_error)
+    }
+}
+
 /// Why a Bind was not written.
-enum BindError {
+pub(crate) enum BindError {
     Command(CommandError),
     Parameter(ParamError),
 }
 
 impl BindError {
-    fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Command(error) => Error::command(error),
             Self::Parameter(error) => Error::new(ErrorKind::Parameter(error), Delivery::NotSent),

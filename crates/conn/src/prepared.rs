@@ -1,18 +1,20 @@
-//! Statements that a connection has prepared, and the names that they have at the server.
+//! Statements that a connection has prepared, and what the server said of them.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cornac_proto::message::{
-    Backend, BackendTag, FieldDescription, FormatCode, ParameterDescription, RowDescription, Target,
+    Backend, BackendTag, FieldDescription, FormatCode, ParameterDescription, RowDescription, ServerMessage,
+    Target,
 };
 use cornac_types::{Column, Columns, Format, Oid, Type};
 
 use crate::connection::Connection;
 use crate::core::statements::{Key, OwnedKey, Preparation, SearchPath};
-use crate::error::{Error, Result};
+use crate::error::{Delivery, Error, Result};
 use crate::flight::Flight;
-use crate::statement::{IntoStatement, StatementMode, StatementRef};
+use crate::statement::{IntoStatement, Statement, StatementMode, StatementRef};
+use crate::statement_name::{StatementName, StatementNames};
 
 /// A statement that one connection has parsed: each use of it there is one round trip, and so is the first on any other
 /// connection to the same database.
@@ -101,11 +103,10 @@ impl Prepared {
         self.0.stale.store(true, Ordering::Relaxed);
     }
 
-    /// The server has refused to parse it: there is nothing to close.
-    pub(crate) fn set_never_parsed(&self) {
+    /// A Parse is written, so that there may be something to close; or the server has refused it, and there is nothing.
+    pub(crate) fn set_may_be_parsed(&self, may_be: bool) {
         if let Some(name) = &self.0.name {
-            // Relaxed: read by the drop of the last handle, which has seen all that the others did.
-            name.never_parsed.store(true, Ordering::Relaxed);
+            name.set_may_be_parsed(may_be);
         }
     }
 
@@ -114,142 +115,6 @@ impl Prepared {
         let here = self.0.name.as_ref().is_some_and(|name| name.is_of(names));
         here && !self.0.stale.load(Ordering::Relaxed)
     }
-}
-
-/// How long a name may be: the prefix and eleven digits of base 32.
-const NAME_MAX: usize = PREFIX.len() + 13 + 1 + 11;
-
-const PREFIX: &str = "cornac_";
-
-/// A name at the server, which is retired when it is dropped: also when the future that was to prepare it is.
-#[derive(Debug)]
-pub(crate) struct StatementName {
-    name: [u8; NAME_MAX],
-    len: u8,
-    never_parsed: AtomicBool,
-    era: u32,
-    retired: Arc<Retired>,
-}
-
-impl StatementName {
-    pub(crate) fn as_str(&self) -> &str {
-        let name = self.name.get(..usize::from(self.len)).unwrap_or_default();
-        std::str::from_utf8(name).unwrap_or_default()
-    }
-
-    fn is_of(&self, names: &StatementNames) -> bool {
-        Arc::ptr_eq(&self.retired, &names.retired) && self.era == names.era
-    }
-}
-
-impl Drop for StatementName {
-    fn drop(&mut self) {
-        if !*self.never_parsed.get_mut() {
-            self.retired.push(self.as_str().into());
-        }
-    }
-}
-
-/// The names of statements whose last handle has gone, to be closed with the next request.
-#[derive(Debug, Default)]
-struct Retired {
-    /// Whether `names` holds any: a request looks at this first, and takes no lock when there is none.
-    any: AtomicBool,
-    names: Mutex<Vec<Box<str>>>,
-}
-
-impl Retired {
-    fn push(&self, name: Box<str>) {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).push(name);
-        // Release: pairs with the Acquire in `take`, so that whoever sees the flag sees the name.
-        self.any.store(true, Ordering::Release);
-    }
-
-    fn take(&self) -> Vec<Box<str>> {
-        // Acquire: pairs with the Release in `push`. A name that is missed is found by the next request.
-        if !self.any.load(Ordering::Acquire) {
-            return Vec::new();
-        }
-        self.any.store(false, Ordering::Relaxed);
-        std::mem::take(&mut *self.names.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Gives each statement of a connection a name that no other statement ever had.
-#[derive(Debug)]
-pub(crate) struct StatementNames {
-    next: u64,
-    /// Names of earlier eras may be gone at the server.
-    era: u32,
-    retired: Arc<Retired>,
-}
-
-impl StatementNames {
-    pub(crate) fn new() -> Self {
-        Self { next: 1, era: 0, retired: Arc::default() }
-    }
-
-    /// A name behind a prefix that is random for each process: a pooler's server connection may still hold what a
-    /// stranger left, and that must not be taken for ours.
-    pub(crate) fn fresh(&mut self) -> StatementName {
-        let mut name = [0; NAME_MAX];
-        let digits = [(process_prefix(), "_"), (self.next, "")];
-        let written = digits.iter().fold(PREFIX.as_bytes().to_vec(), |mut written, (number, behind)| {
-            write_base_32(*number, &mut written);
-            written.extend_from_slice(behind.as_bytes());
-            written
-        });
-        let len = written.len().min(NAME_MAX);
-        for (place, byte) in name.iter_mut().zip(&written) {
-            *place = *byte;
-        }
-        self.next = self.next.wrapping_add(1);
-        let len = u8::try_from(len).unwrap_or_default();
-        let (never_parsed, era) = (AtomicBool::new(false), self.era);
-        StatementName { name, len, never_parsed, era, retired: Arc::clone(&self.retired) }
-    }
-
-    /// Every name that was given may be gone at the server. They are closed there all the same, which is no error.
-    pub(crate) fn invalidate(&mut self) {
-        self.era = self.era.wrapping_add(1);
-    }
-
-    /// The names to close with the next request.
-    pub(crate) fn take_retired(&self) -> Vec<Box<str>> {
-        self.retired.take()
-    }
-
-    /// Names whose Close was not sent after all.
-    pub(crate) fn retire_again(&self, names: Vec<Box<str>>) {
-        for name in names {
-            self.retired.push(name);
-        }
-    }
-}
-
-fn write_base_32(mut number: u64, out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-    let start = out.len();
-    loop {
-        let digit = usize::try_from(number % 32).unwrap_or_default();
-        out.extend(DIGITS.get(digit));
-        number /= 32;
-        if number == 0 {
-            break;
-        }
-    }
-    out.get_mut(start..).unwrap_or_default().reverse();
-}
-
-fn process_prefix() -> u64 {
-    static PREFIX: OnceLock<u64> = OnceLock::new();
-    static FALLBACK: AtomicU64 = AtomicU64::new(0);
-    *PREFIX.get_or_init(|| {
-        // Without randomness the process id still keeps processes of one machine apart.
-        getrandom::u64().unwrap_or_else(|_| {
-            u64::from(std::process::id()).wrapping_add(FALLBACK.fetch_add(1, Ordering::Relaxed))
-        })
-    })
 }
 
 impl Connection {
@@ -276,6 +141,20 @@ impl Connection {
         self.describe(&statement, StatementMode::Named).await
     }
 
+    /// A statement that can be bound as it is, by any number of Binds: parsed here, or, in mode unnamed, just described.
+    pub(crate) async fn ready_statement(&mut self, statement: &StatementRef<'_>) -> Result<Prepared> {
+        self.settle().await?;
+        self.start_deadline(statement.timeout());
+        let mode = self.statements.mode_of(statement);
+        if mode == StatementMode::Simple {
+            return Err(Error::usage(SIMPLE_MODE, Delivery::NotSent).with_statement(statement.sql()));
+        }
+        match self.statements.look_up(statement, mode) {
+            Preparation::Parsed(prepared) => Ok(prepared),
+            Preparation::Described(_) | Preparation::Unknown => self.describe(statement, mode).await,
+        }
+    }
+
     /// Parse, Describe, Sync: asks the server for everything about a statement. The connection is settled.
     pub(crate) async fn describe(
         &mut self,
@@ -283,49 +162,79 @@ impl Connection {
         mode: StatementMode,
     ) -> Result<Prepared> {
         let asked = self.statements.undescribed(statement, mode);
-        let declared: Vec<u32> = asked.declared().iter().map(|ty| ty.oid().0).collect();
         let mut flight = Flight::new(self);
         flight.close_retired_statements()?;
-        flight.session.parse(asked.name(), asked.sql(), &declared).map_err(Error::command)?;
-        flight.session.describe(Target::Statement(asked.name())).map_err(Error::command)?;
-        flight.session.sync().map_err(Error::command)?;
-        let described = read_description(flight, &asked).await;
-        let prepared = asked.redescribed(described.map_err(|error| error.with_statement(asked.sql()))?);
-        self.statements.parsed(&prepared);
-        self.statements.described(&prepared);
-        Ok(prepared)
+        flight.write_describe(&asked)?;
+        let described = flight.read_description(&asked).await;
+        drop(flight);
+        match described.and_then(|described| described.map_err(|server| self.refusal(server))) {
+            Ok(description) => Ok(self.statements.learn(&asked, description)),
+            Err(error) => Err(error.with_statement(asked.sql())),
+        }
+    }
+
+    /// Asks the server about many statements in one flight, each of which stands on its own. The connection is settled.
+    pub(crate) async fn describe_all(
+        &mut self,
+        statements: &[Statement<'_>],
+    ) -> Result<Vec<Result<Prepared, ServerMessage>>> {
+        let mut asked = Vec::with_capacity(statements.len());
+        let mut flight = Flight::new(self);
+        flight.close_retired_statements()?;
+        for statement in statements {
+            let statement = statement.statement();
+            let mode = flight.statements.mode_of(&statement);
+            let undescribed = flight.statements.undescribed(&statement, mode);
+            flight.write_describe(&undescribed)?;
+            asked.push(undescribed);
+        }
+        let mut described = Vec::with_capacity(asked.len());
+        for asked in &asked {
+            let answer = flight.read_description(asked).await?;
+            described.push(answer.map(|description| flight.statements.learn(asked, description)));
+        }
+        Ok(described)
     }
 }
 
-async fn read_description(mut flight: Flight<'_>, asked: &Prepared) -> Result<Description> {
-    let mut parameters: Box<[Type]> = Box::new([]);
-    let mut columns = Columns::default();
-    let mut refused = None;
-    let mut parsed = false;
-    loop {
-        let tag = flight.wait_for_message().await;
-        let progress = flight.progress();
-        let tag = tag.map_err(|closed| Error::lost(closed, progress))?;
-        match flight.poll_message().map_err(|closed| Error::lost(closed, progress))? {
-            Some(Backend::ParameterDescription(description)) => parameters = parameter_types(description),
-            Some(Backend::RowDescription(description)) => {
-                columns = described_columns(description, |ty, _| ty.binary_format());
-            }
-            Some(Backend::ParseComplete) => parsed = true,
-            Some(Backend::ErrorResponse(error)) => {
-                if !parsed {
-                    asked.set_never_parsed();
+pub(crate) const SIMPLE_MODE: &str =
+    "in mode simple, each statement travels on its own: there are neither batches nor pipelines";
+
+impl Flight<'_> {
+    fn write_describe(&mut self, asked: &Prepared) -> Result<()> {
+        let declared: Vec<u32> = asked.declared().iter().map(|ty| ty.oid().0).collect();
+        self.session.parse(asked.name(), asked.sql(), &declared).map_err(Error::command)?;
+        asked.set_may_be_parsed(true);
+        self.session.describe(Target::Statement(asked.name())).map_err(Error::command)?;
+        self.session.sync().map_err(Error::command)
+    }
+
+    /// Reads what the server says of a statement, up to ReadyForQuery.
+    async fn read_description(&mut self, asked: &Prepared) -> Result<Result<Description, ServerMessage>> {
+        let mut parameters: Box<[Type]> = Box::new([]);
+        let mut columns = Columns::default();
+        let mut refused = None;
+        let mut parsed = false;
+        loop {
+            let tag = self.wait_for_message().await;
+            let progress = self.progress();
+            let lost = |closed| Error::lost(closed, progress).with_statement(asked.sql());
+            let tag = tag.map_err(lost)?;
+            match self.poll_message().map_err(lost)? {
+                Some(Backend::ParameterDescription(description)) => parameters = parameter_types(description),
+                Some(Backend::RowDescription(description)) => {
+                    columns = described_columns(description, |ty, _| ty.binary_format());
                 }
-                let server = error.into();
-                refused = refused.or_else(|| Some(flight.refusal(server)));
+                Some(Backend::ParseComplete) => parsed = true,
+                Some(Backend::ErrorResponse(error)) => {
+                    asked.set_may_be_parsed(parsed);
+                    refused = refused.or_else(|| Some(ServerMessage::from(error)));
+                }
+                _ => {}
             }
-            _ => {}
-        }
-        if tag == BackendTag::ReadyForQuery {
-            return match refused {
-                Some(error) => Err(error),
-                None => Ok(Description::new(parameters, columns)),
-            };
+            if tag == BackendTag::ReadyForQuery {
+                return Ok(refused.map_or_else(|| Ok(Description::new(parameters, columns)), Err));
+            }
         }
     }
 }

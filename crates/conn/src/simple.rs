@@ -4,6 +4,7 @@ use cornac_proto::message::{Backend, BackendTag};
 use cornac_types::Columns;
 
 use crate::connection::Connection;
+use crate::core::effects;
 use crate::error::{Delivery, Error, Result};
 use crate::flight::Flight;
 use crate::prepared::{described_columns, format_sent};
@@ -76,7 +77,7 @@ async fn read_results(mut flight: Flight<'_>, sql: &str) -> Result<Vec<SimpleRes
             Some(Backend::CommandComplete(complete)) => {
                 current.tag = complete.tag().to_lossy().into_owned();
                 current.rows_affected = complete.rows();
-                flight.statements.handle_command(current.tag.as_bytes(), sql);
+                flight.statements.apply(effects::of_command(current.tag.as_bytes(), sql));
                 results.push(std::mem::replace(&mut current, SimpleResult::new()));
             }
             Some(Backend::EmptyQueryResponse) => {

@@ -149,6 +149,16 @@ impl<'s> StatementRef<'s> {
         self.options.idempotent
     }
 
+    /// The same statement, as a value of its own.
+    pub fn to_statement(&self) -> Statement<'static> {
+        Statement {
+            sql: Cow::Owned(self.sql.to_owned()),
+            parameter_types: Cow::Owned(self.parameter_types.to_vec()),
+            result_types: self.result_types.map(|types| Cow::Owned(types.to_vec())),
+            options: self.options,
+        }
+    }
+
     pub(crate) fn mode(&self) -> Option<StatementMode> {
         self.options.mode
     }

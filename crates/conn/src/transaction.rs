@@ -62,6 +62,17 @@ impl Connection {
     pub(crate) fn pending_begin_has_run(&mut self) {
         self.pending_begin = None;
     }
+
+    /// Sends the BEGIN that waits for a statement to travel with, on its own.
+    pub(crate) async fn run_pending_begin(&mut self) -> Result<()> {
+        if self.has_pending_begin() {
+            if let Some(begin) = self.pending_begin.clone() {
+                self.simple_query(&begin).await?;
+                self.pending_begin_has_run();
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Flight<'_> {

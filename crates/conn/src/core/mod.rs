@@ -5,11 +5,13 @@
 //! - [`effects`]: what a statement that ran did to those before it;
 //! - [`head`]: the replies in front of a result;
 //! - [`stale`]: which failures say that what is remembered is no longer true, and may be answered by asking again;
+//! - [`keyword`]: what sort of statement it is;
 //! - [`lru`]: the table under the first two.
 
 pub(crate) mod catalogue;
 pub(crate) mod effects;
 pub(crate) mod head;
+pub(crate) mod keyword;
 pub(crate) mod lru;
 pub(crate) mod stale;
 pub(crate) mod statements;

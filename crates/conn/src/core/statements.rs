@@ -6,11 +6,12 @@ use std::sync::Arc;
 use cornac_types::Type;
 
 use super::catalogue::Catalogue;
-use super::effects::{self, Effect};
+use super::effects::Effect;
 use super::lru::Lru;
 use super::stale::Stale;
-use crate::prepared::{Description, Prepared, StatementNames};
+use crate::prepared::{Description, Prepared};
 use crate::statement::{StatementMode, StatementRef};
+use crate::statement_name::StatementNames;
 
 /// What makes a statement the same statement: its text, the types that the caller declared for its parameters, and the
 /// schemas in which its names are looked up.
@@ -173,6 +174,14 @@ impl Statements {
         parsed.insert(hash, prepared.clone(), |known| known.is(&key));
     }
 
+    /// The server has parsed and described a statement.
+    pub(crate) fn learn(&mut self, asked: &Prepared, description: Description) -> Prepared {
+        let prepared = asked.redescribed(description);
+        self.parsed(&prepared);
+        self.described(&prepared);
+        prepared
+    }
+
     /// The server has described a statement.
     pub(crate) fn described(&mut self, prepared: &Prepared) {
         self.catalogue.put(&prepared.key(&self.path), prepared.shared_sql(), prepared.description());
@@ -190,9 +199,9 @@ impl Statements {
         }
     }
 
-    /// A statement of the connection's has run; `sql` is its text, or that of all statements of a simple query.
-    pub(crate) fn handle_command(&mut self, tag: &[u8], sql: &str) {
-        match effects::of_command(tag, sql) {
+    /// A statement of the connection's has run.
+    pub(crate) fn apply(&mut self, effect: Effect) {
+        match effect {
             Effect::None => {}
             Effect::StatementsForgotten => self.forget_all(),
             Effect::SearchPathChanged => {

@@ -3,6 +3,7 @@
 mod copy;
 mod ledger;
 mod parameters;
+mod queue;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::message::{
 
 use ledger::{Ledger, LedgerMark, Output, Owed, is_asynchronous};
 pub use parameters::Parameters;
+pub use queue::{ExecutionQueue, UnnamedParse};
 
 /// One session after the handshake: what was asked, and what the server therefore still owes.
 ///
