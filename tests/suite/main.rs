@@ -2,6 +2,10 @@
 
 mod cancel;
 mod copy;
+mod copy_drops;
+mod copy_faults;
+mod copy_names;
+mod copy_options;
 mod corpus;
 mod credentials;
 mod drops;

@@ -164,13 +164,9 @@ impl<'c> CopyIn<'c> {
             let error = Error::usage(what, Delivery::Answered);
             return Err(self.dialogue.fail("the client lost track of its data", error).await);
         }
-        if !self.dialogue.is_over() {
-            self.dialogue.write_done()?;
-            poll_fn(|cx| self.dialogue.poll_end(cx)).await?;
-            self.watcher.report(Some(self.dialogue.rows()), self.bytes);
-            return Ok(self.dialogue.rows());
-        }
-        Err(over())
+        let rows = self.dialogue.finish().await?;
+        self.watcher.report(Some(rows), self.bytes);
+        Ok(rows)
     }
 
     /// Fails the COPY: nothing of it is kept. The server's log shows `reason`.
@@ -184,7 +180,8 @@ impl<'c> CopyIn<'c> {
     /// When dropped, the COPY is failed all the same.
     pub async fn fail(mut self, reason: &str) -> Result<()> {
         let reason = reason.replace('\0', " ");
-        let error = self.dialogue.fail(&reason, over()).await;
+        let over = self.dialogue.over();
+        let error = self.dialogue.fail(&reason, over).await;
         if error.is_closed() { Err(error) } else { Ok(()) }
     }
 
@@ -194,8 +191,7 @@ impl<'c> CopyIn<'c> {
             if let Poll::Ready(next) = poll(cx) {
                 return Poll::Ready(Ok(next));
             }
-            ready!(self.dialogue.poll_idle(cx))?;
-            Poll::Ready(Err(over()))
+            self.dialogue.poll_idle(cx).map(Err)
         })
         .await
     }
@@ -204,16 +200,10 @@ impl<'c> CopyIn<'c> {
         self.dialogue.fail_with("the source of the data failed", CopyError::Source(error.into())).await
     }
 
-    /// Ready when less than a message waits to be sent.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.dialogue.is_over() {
-            return Poll::Ready(Err(over()));
+        if ready!(self.dialogue.poll_room(cx))? {
+            self.watcher.report(None, self.bytes);
         }
-        if self.dialogue.unsent_len() < CHUNK {
-            return Poll::Ready(Ok(()));
-        }
-        ready!(self.dialogue.poll_flush(cx))?;
-        self.watcher.report(None, self.bytes);
         Poll::Ready(Ok(()))
     }
 
@@ -226,10 +216,6 @@ impl<'c> CopyIn<'c> {
         self.bytes = self.bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         Ok(())
     }
-}
-
-pub(super) fn over() -> Error {
-    Error::usage("the COPY is over", Delivery::NotSent)
 }
 
 impl AsyncWrite for CopyIn<'_> {

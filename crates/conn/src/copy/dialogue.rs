@@ -124,9 +124,14 @@ impl<'c> Dialogue<'c> {
         matches!(self.stage, Stage::Over)
     }
 
-    /// How many bytes wait to be sent.
-    pub(super) fn unsent_len(&self) -> usize {
-        self.flight.session.unsent().len()
+    /// Whether data can still go in.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
+    /// The error for what is asked of a COPY that is over.
+    pub(super) fn over(&self) -> Error {
+        Error::usage("the COPY is over", Delivery::NotSent).with_statement(&self.statement)
     }
 
     /// Appends data; see [`Session::extend_copy_data`](cornac_proto::session::Session::extend_copy_data).
@@ -151,48 +156,74 @@ impl<'c> Dialogue<'c> {
         }
     }
 
+    /// Whether more data can be appended before any is sent.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.is_open() && self.flight.session.unsent().len() < super::CHUNK
+    }
+
+    /// Ready when there is room for more data: true when what there was had to be sent for that.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        if self.has_room() {
+            return Poll::Ready(Ok(false));
+        }
+        self.poll_flush(cx).map_ok(|()| true)
+    }
+
     /// Ready when everything was sent; an error that comes meanwhile ends the COPY at once.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Poll::Ready(refused) = self.poll_refusal(cx) {
-            return Poll::Ready(refused);
+        if let Poll::Ready(error) = self.poll_refusal(cx) {
+            return Poll::Ready(Err(error));
         }
-        if self.flight.session.has_unsent() || self.flight.stream.has_unflushed() {
+        if !self.is_open() || self.flight.session.has_unsent() || self.flight.stream.has_unflushed() {
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
     }
 
     /// Sends what there is, and looks whether the server has refused the COPY: pending as long as it has not.
-    pub(super) fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        while matches!(self.stage, Stage::Open) {
-            let tag = ready!(self.flight.poll_wait(cx)).map_err(|closed| self.lost(closed))?;
-            self.handle_message(tag)?;
+    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        while self.is_open() {
+            let waited = ready!(self.flight.poll_wait(cx)).map_err(|closed| self.lost(closed));
+            if let Err(error) = waited.and_then(|tag| self.handle_message(tag)) {
+                return Poll::Ready(error);
+            }
         }
-        ready!(self.poll_end(cx))?;
-        let what = "the COPY is over";
-        Poll::Ready(Err(Error::usage(what, Delivery::NotSent).with_statement(&self.statement)))
+        match ready!(self.poll_end(cx)) {
+            Err(error) => Poll::Ready(error),
+            Ok(()) => Poll::Ready(self.over()),
+        }
     }
 
-    /// As [`poll_refusal`](Self::poll_refusal), while the source of the data is waited for. A server that waits for data heeds no request to
-    /// cancel: once its time is over, the COPY is failed from here.
-    pub(super) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Poll::Ready(refused) = self.poll_refusal(cx) {
-            return Poll::Ready(refused);
+    /// As [`poll_flush`](Self::poll_flush), while the source of the data is waited for: ready only with what ends the COPY. A server that waits
+    /// for data heeds no request to cancel: once its time is over, the COPY is failed from here.
+    pub(super) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        if let Poll::Ready(error) = self.poll_refusal(cx) {
+            return Poll::Ready(error);
         }
         let overdue = self.flight.deadline.as_ref().and_then(Deadline::passed).is_some();
-        if overdue && matches!(self.stage, Stage::Open) {
-            self.end_open("it took longer than the client allows")?;
-            return self.poll_refusal(cx);
+        if overdue && self.is_open() {
+            return match self.end_open("it took longer than the client allows") {
+                Ok(()) => self.poll_refusal(cx),
+                Err(error) => Poll::Ready(error),
+            };
         }
         Poll::Pending
     }
 
-    /// Writes CopyDone and Sync.
-    pub(super) fn write_done(&mut self) -> Result<()> {
-        let checkpoint = self.flight.session.checkpoint();
-        self.flight.session.copy_done().map_err(Error::command)?;
-        self.stage = Stage::Ending(checkpoint);
-        self.flight.session.sync().map_err(Error::command)
+    /// Ends the COPY well: writes CopyDone and Sync, and waits for the server to agree. Gives the number of rows.
+    pub(super) async fn finish(&mut self) -> Result<u64> {
+        if self.is_over() {
+            return Err(self.over());
+        }
+        if self.is_open() {
+            let checkpoint = self.flight.session.checkpoint();
+            self.flight.session.copy_done().map_err(Error::command)?;
+            self.stage = Stage::Ending(checkpoint);
+            self.flight.session.sync().map_err(Error::command)?;
+        }
+        poll_fn(|cx| self.poll_end(cx)).await?;
+        Ok(self.rows)
     }
 
     /// Ready when the server has answered everything.
@@ -223,7 +254,7 @@ impl<'c> Dialogue<'c> {
 
     /// Fails the COPY because of `error`, which is given back when the server has agreed, unless the connection is lost meanwhile.
     pub(super) async fn fail(&mut self, reason: &str, error: Error) -> Error {
-        if matches!(self.stage, Stage::Open) {
+        if self.is_open() {
             if let Err(closed) = self.end_open(reason) {
                 return closed;
             }
@@ -301,7 +332,7 @@ impl<'c> Dialogue<'c> {
         if let Some(server) = refused {
             let error = self.flight.refusal(server).with_statement(&self.statement);
             self.refused.get_or_insert(error);
-            if matches!(self.stage, Stage::Open) {
+            if self.is_open() {
                 self.end_open(DROPPED)?;
             }
         }

@@ -10,8 +10,6 @@ use cornac_proto::{put_copy_header, put_copy_trailer};
 use cornac_types::{Column, Columns, EncodeError, Format, ParamError, Params, RecordError, Type};
 use futures_core::Stream;
 
-use super::CHUNK;
-use super::copy_in::over;
 use super::dialogue::Dialogue;
 use super::error::CopyError;
 use super::progress::{CopyProgress, Watcher};
@@ -113,7 +111,7 @@ impl<'c> CopyRecords<'c> {
         I::Item: Params,
     {
         for record in records {
-            if self.dialogue.unsent_len() >= CHUNK || self.dialogue.is_over() {
+            if !self.dialogue.has_room() {
                 poll_fn(|cx| self.poll_room(cx)).await?;
             }
             self.write(&record).await?;
@@ -142,8 +140,7 @@ impl<'c> CopyRecords<'c> {
                 if let Poll::Ready(next) = records.as_mut().poll_next(cx) {
                     return Poll::Ready(Ok(next));
                 }
-                ready!(self.dialogue.poll_idle(cx))?;
-                Poll::Ready(Err(over()))
+                self.dialogue.poll_idle(cx).map(Err)
             });
             match next.await? {
                 None => return Ok(()),
@@ -156,6 +153,19 @@ impl<'c> CopyRecords<'c> {
         }
     }
 
+    /// Sends what has been taken so far.
+    ///
+    /// # Errors
+    ///
+    /// The server's, as soon as it refuses anything that was sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn flush(&mut self) -> Result<()> {
+        poll_fn(|cx| self.dialogue.poll_flush(cx)).await
+    }
+
     /// Ends the COPY well, and waits until its rows are in the table (or in the transaction that is open). Says how many there are.
     ///
     /// # Errors
@@ -166,14 +176,12 @@ impl<'c> CopyRecords<'c> {
     ///
     /// As [`CopyIn::finish`](super::CopyIn::finish).
     pub async fn finish(mut self) -> Result<u64> {
-        if self.dialogue.is_over() {
-            return Err(over());
+        if self.dialogue.is_open() {
+            self.append(put_copy_trailer).map_err(Error::command)?;
         }
-        self.append(put_copy_trailer).map_err(Error::command)?;
-        self.dialogue.write_done()?;
-        poll_fn(|cx| self.dialogue.poll_end(cx)).await?;
-        self.watcher.report(Some(self.dialogue.rows()), self.bytes);
-        Ok(self.dialogue.rows())
+        let rows = self.dialogue.finish().await?;
+        self.watcher.report(Some(rows), self.bytes);
+        Ok(rows)
     }
 
     /// Fails the COPY: nothing of it is kept. The server's log shows `reason`.
@@ -187,7 +195,8 @@ impl<'c> CopyRecords<'c> {
     /// When dropped, the COPY is failed all the same.
     pub async fn fail(mut self, reason: &str) -> Result<()> {
         let reason = reason.replace('\0', " ");
-        let error = self.dialogue.fail(&reason, over()).await;
+        let over = self.dialogue.over();
+        let error = self.dialogue.fail(&reason, over).await;
         if error.is_closed() { Err(error) } else { Ok(()) }
     }
 
@@ -230,16 +239,10 @@ impl<'c> CopyRecords<'c> {
         self.dialogue.fail(&format!("row {row} could not be encoded by the client"), error).await
     }
 
-    /// Ready when less than a message waits to be sent.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.dialogue.is_over() {
-            return Poll::Ready(Err(over()));
+        if ready!(self.dialogue.poll_room(cx))? {
+            self.watcher.report(Some(self.rows), self.bytes);
         }
-        if self.dialogue.unsent_len() < CHUNK {
-            return Poll::Ready(Ok(()));
-        }
-        ready!(self.dialogue.poll_flush(cx))?;
-        self.watcher.report(Some(self.rows), self.bytes);
         Poll::Ready(Ok(()))
     }
 
