@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use cornac::copy::{CopyOptions, CopySource};
-use cornac::{Client, Connection, Result};
+use cornac::{Client, Connection, ErrorKind, Result};
 use cornac_conn::SslMode;
 use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, shared, still_usable};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -154,6 +154,15 @@ impl AsyncWrite for Gated {
     }
 }
 
+/// A connection whose stream takes anything, until its gate says otherwise.
+async fn gated(cluster: &Cluster) -> (Connection, Arc<Gate>) {
+    let gate = Arc::new(Gate { open_for: u64::MAX.into(), ..Gate::default() });
+    let inner = TcpStream::connect(("127.0.0.1", cluster.port())).await.unwrap();
+    let stream = Gated { inner, gate: Arc::clone(&gate) };
+    let connection = Connection::connect_over(stream, &cluster.config(SUPERUSER)).await;
+    (connection.unwrap(), gate)
+}
+
 /// Lets `verb` send so many bytes, then drops it with a socket that takes anything: one connection serves all of it, and what is there is
 /// all or nothing.
 async fn dropped_with_a_socket_that_takes_the_rest(
@@ -163,10 +172,7 @@ async fn dropped_with_a_socket_that_takes_the_rest(
     let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
     let mut observer = Connection::connect(&cluster.config(SUPERUSER)).await.unwrap();
     observer.simple_query("CREATE TABLE ledger (id int8)").await.unwrap();
-    let gate = Arc::new(Gate { open_for: u64::MAX.into(), ..Gate::default() });
-    let inner = TcpStream::connect(("127.0.0.1", cluster.port())).await.unwrap();
-    let stream = Gated { inner, gate: Arc::clone(&gate) };
-    let mut connection = Connection::connect_over(stream, &cluster.config(SUPERUSER)).await.unwrap();
+    let (mut connection, gate) = gated(&cluster).await;
     let (mut dropped, mut ran) = (0_u64, 0);
     for bytes in 0.. {
         let id = i64::try_from(bytes).unwrap();
@@ -211,6 +217,37 @@ async fn drop_02_a_copy_in_that_is_dropped_at_any_byte_is_failed_and_keeps_its_c
 async fn drop_02_a_copy_out_that_is_dropped_at_any_byte_keeps_its_connection() {
     deadline(dropped_with_a_socket_that_takes_the_rest("COPY out, bytes", bytes_out)).await;
     deadline(dropped_with_a_socket_that_takes_the_rest("COPY out, rows", rows_out)).await;
+}
+
+#[tokio::test]
+async fn drop_02_data_with_a_gap_cannot_be_finished() {
+    deadline(async {
+        let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
+        let (mut c, gate) = gated(&cluster).await;
+        c.simple_query("CREATE TABLE ledger (id int8)").await.unwrap();
+        let lines = "7\n".repeat(100_000);
+        let options = CopyOptions::text();
+        let mut copy = c.copy_in("ledger", &[], &options).await.unwrap();
+        gate.open_for.store(gate.taken.load(Ordering::Relaxed) + 70_000, Ordering::Relaxed);
+        tokio::select! {
+            biased;
+            _ = copy.send(&lines) => panic!("the gate is open"),
+            () = gate.shut.notified() => {}
+        }
+        gate.open_for.store(u64::MAX, Ordering::Relaxed);
+        // What is missing between these bytes and the others, the server cannot know.
+        copy.send("8\n").await.unwrap();
+        let error = copy.finish().await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        let count = "SELECT count(*) FROM ledger";
+        assert_eq!(c.fetch_value::<i64, _>(count, ()).await.unwrap(), 0);
+        let mut copy = c.copy_in("ledger", &[], &options).await.unwrap();
+        copy.send(&lines).await.unwrap();
+        assert_eq!(copy.finish().await.unwrap(), 100_000);
+        assert_eq!(c.fetch_value::<i64, _>(count, ()).await.unwrap(), 100_000);
+        still_usable(&mut c).await;
+    })
+    .await;
 }
 
 #[tokio::test]

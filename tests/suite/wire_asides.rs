@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use cornac_conn::{Client, Connection, Result};
+use cornac_proto::COPY_SIGNATURE;
 use cornac_proto::message::server::{self, CopyDirection};
 use cornac_proto::message::{
     Backend, CommandComplete, FieldCode, FormatCode, NotificationResponse, ParameterStatus, TransactionStatus,
@@ -77,11 +78,46 @@ fn copying_in() -> Exchange {
     vec![described(), vec![encoded(Backend::BindComplete), begin], vec![failed, ready()]]
 }
 
-/// Answers each flight (all end with Sync), with asides in front of message `at`, counted over all flights.
+/// A typed COPY out, whose first flight ends with Flush.
+fn copying_rows_out() -> Exchange {
+    let mut begun = described();
+    begun.pop();
+    begun.extend([
+        encoded(Backend::ParseComplete),
+        encoded(Backend::BindComplete),
+        bytes(|out| server::copy_response(out, CopyDirection::Out, FormatCode::Binary, 1)),
+    ]);
+    let header = [&COPY_SIGNATURE[..], &[0; 8]].concat();
+    let data = [&header[..], b"\0\x01\0\0\0\x04\0\0\0\x07", b"\xff\xff"]
+        .map(|data| encoded(Backend::CopyData(data)));
+    let end = [encoded(Backend::CopyDone), complete("COPY 1"), ready()];
+    vec![begun, [&data[..], &end[..]].concat()]
+}
+
+/// A typed COPY in, whose first flight ends with Flush, and whose data the server takes or refuses.
+fn copying_records_in(refused: bool) -> Exchange {
+    let mut begun = copying_rows_out().swap_remove(0);
+    begun.pop();
+    begun.push(bytes(|out| server::copy_response(out, CopyDirection::In, FormatCode::Binary, 1)));
+    let end = if refused { error("ERROR", "23514", "no such item") } else { complete("COPY 1") };
+    vec![begun, vec![end, ready()]]
+}
+
+/// Takes messages up to and including a Sync or a Flush.
+async fn read_flight(server: &mut ScriptedServer) {
+    loop {
+        let (tag, _) = server.read_message().await.expect("the client goes on");
+        if tag == b'S' || tag == b'H' {
+            return;
+        }
+    }
+}
+
+/// Answers each flight, with asides in front of message `at`, counted over all flights.
 async fn play(server: &mut ScriptedServer, exchange: &Exchange, at: usize) {
     let mut index = 0;
     for flight in exchange {
-        server.read_until(b'S').await;
+        read_flight(server).await;
         for message in flight {
             if index == at {
                 server.send_bytes(&asides()).await;
@@ -130,6 +166,24 @@ async fn wire_11_asides_disturb_no_exchange() {
             .await;
         undisturbed(copying_in(), async |connection| connection.fetch_all("COPY t FROM STDIN", ()).await)
             .await;
+        undisturbed(copying_rows_out(), async |connection| {
+            let mut rows = connection.copy_rows::<(i32,)>("t").await?;
+            let mut collected = Vec::new();
+            while let Some(row) = rows.next().await? {
+                collected.push(row);
+            }
+            assert_eq!(collected, [(7,)]);
+            Ok(collected)
+        })
+        .await;
+        for refused in [false, true] {
+            undisturbed(copying_records_in(refused), async |connection| {
+                let copied = connection.copy_records_to_table("t", &["value"], [(7,)]).await;
+                assert_eq!(copied.as_ref().ok(), (!refused).then_some(&1));
+                copied.map(|_| Vec::new())
+            })
+            .await;
+        }
     })
     .await;
 }

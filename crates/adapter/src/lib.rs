@@ -35,6 +35,11 @@ pub use cornac_types as types;
 pub use cornac_types::{Columns, Decode, Encode, FromRow, Params, RowRef, Timestamptz};
 pub use database::Database;
 
+/// The programs of the page on COPY compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/copy.md")]
+struct CopyPage;
+
 /// The program of the README compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -75,12 +75,12 @@ impl<'c> CopyIn<'c> {
         let Some(first) = pieces.next() else { return Ok(()) };
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.append(first)?;
+        let torn = std::mem::replace(&mut self.torn, true);
         for piece in pieces {
-            self.torn = true;
             poll_fn(|cx| self.poll_room(cx)).await?;
             self.append(piece)?;
         }
-        self.torn = false;
+        self.torn = torn;
         Ok(())
     }
 
