@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use cornac::copy::{CopyOptions, CopySource};
-use cornac::{Client, Connection, ErrorKind, Result};
+use cornac::{Client, Connection, ErrorKind, Result, TransactionStatus};
 use cornac_conn::SslMode;
 use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, shared, still_usable};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -164,17 +164,18 @@ async fn gated(cluster: &Cluster) -> (Connection, Arc<Gate>) {
 }
 
 /// Lets `verb` send so many bytes, then drops it with a socket that takes anything: one connection serves all of it, and what is there is
-/// all or nothing.
+/// all or nothing. Without the last `decisive` bytes it is nothing.
 async fn dropped_with_a_socket_that_takes_the_rest(
     name: &str,
+    decisive: u64,
     verb: impl AsyncFn(&mut Connection, i64) -> Result<()>,
 ) {
     let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
     let mut observer = Connection::connect(&cluster.config(SUPERUSER)).await.unwrap();
     observer.simple_query("CREATE TABLE ledger (id int8)").await.unwrap();
     let (mut connection, gate) = gated(&cluster).await;
-    let (mut dropped, mut ran) = (0_u64, 0);
-    for bytes in 0.. {
+    let mut found = Vec::new();
+    for bytes in 0_u64.. {
         let id = i64::try_from(bytes).unwrap();
         gate.open_for.store(gate.taken.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
         let completed = {
@@ -194,29 +195,64 @@ async fn dropped_with_a_socket_that_takes_the_rest(
         let rows: i64 =
             observer.fetch_value("SELECT count(*) FROM ledger WHERE id = $1", (id,)).await.unwrap();
         assert!(rows == 0 || rows == 3, "{rows} rows of 3");
+        found.push(rows);
         if let Some(completed) = completed {
             completed.unwrap();
             assert_eq!(rows, 3);
             break;
         }
-        (dropped, ran) = (dropped + 1, ran + rows / 3);
     }
-    println!(
-        "{name}: dropped at {dropped} bytes; {ran} times the rows are there all the same; 0 connections were closed"
+    let all = found.len() - 1;
+    let undecided = all - usize::try_from(decisive).unwrap();
+    assert!(
+        found[..=undecided].iter().all(|rows| *rows == 0),
+        "rows whose end was never sent are there: {found:?}"
     );
-    assert!(dropped > 50, "{dropped}");
+    let ran = found[..all].iter().filter(|rows| **rows > 0).count();
+    println!(
+        "{name}: dropped at {all} bytes; {ran} times the rows are there all the same; 0 connections were closed"
+    );
+    assert!(all > 50, "{all}");
 }
+
+/// CopyDone and Sync.
+const END: u64 = 10;
 
 #[tokio::test]
 async fn drop_02_a_copy_in_that_is_dropped_at_any_byte_is_failed_and_keeps_its_connection() {
-    deadline(dropped_with_a_socket_that_takes_the_rest("COPY in, bytes", bytes_in)).await;
-    deadline(dropped_with_a_socket_that_takes_the_rest("COPY in, records", records_in)).await;
+    deadline(dropped_with_a_socket_that_takes_the_rest("COPY in, bytes", END, bytes_in)).await;
+    deadline(dropped_with_a_socket_that_takes_the_rest("COPY in, records", END, records_in)).await;
 }
 
 #[tokio::test]
 async fn drop_02_a_copy_out_that_is_dropped_at_any_byte_keeps_its_connection() {
-    deadline(dropped_with_a_socket_that_takes_the_rest("COPY out, bytes", bytes_out)).await;
-    deadline(dropped_with_a_socket_that_takes_the_rest("COPY out, rows", rows_out)).await;
+    deadline(dropped_with_a_socket_that_takes_the_rest("COPY out, bytes", 5, bytes_out)).await;
+    deadline(dropped_with_a_socket_that_takes_the_rest("COPY out, rows", 5, rows_out)).await;
+}
+
+#[tokio::test]
+async fn drop_02_a_copy_that_is_dropped_before_its_answer_ends_in_its_transaction() {
+    deadline(async {
+        let database = shared().database().await;
+        let mut c = database.connect().await;
+        c.simple_query("CREATE TABLE ledger (id int8)").await.unwrap();
+        for (sql, status) in [
+            ("COPY ledger FROM STDIN", TransactionStatus::Failed),
+            ("COPY no_such_table FROM STDIN", TransactionStatus::Failed),
+            // It has run, and in a transaction of the caller's it is the caller who decides.
+            ("COPY ledger FROM PROGRAM 'echo 7'", TransactionStatus::InTransaction),
+        ] {
+            c.simple_query("BEGIN").await.unwrap();
+            let mut beginning = Box::pin(c.copy_in_raw(sql));
+            assert!(poll_fn(|cx| Poll::Ready(beginning.as_mut().poll(cx).is_pending())).await);
+            drop(beginning);
+            c.simple_query("").await.unwrap();
+            assert_eq!(c.transaction_status(), status, "{sql}");
+            c.simple_query("ROLLBACK").await.unwrap();
+            still_usable(&mut c).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -267,13 +303,18 @@ async fn drop_06_a_copy_that_is_leaked_leaves_a_connection_that_is_not_idle() {
             let rows: i64 = c.fetch_value("SELECT count(*) FROM ledger", ()).await.unwrap();
             assert_eq!(rows, 0);
         }
-        // Leaked before the server has said that it takes data.
-        let options = CopyOptions::text();
-        let mut beginning = Box::pin(c.copy_in("ledger", &[], &options));
-        let pending = poll_fn(|cx| Poll::Ready(beginning.as_mut().poll(cx).is_pending())).await;
-        assert!(pending);
-        std::mem::forget(beginning);
-        assert!(!c.is_idle());
+        // Leaked before the server has answered: it takes data, it refuses, it is no COPY of this kind and has run.
+        for sql in
+            ["COPY ledger FROM STDIN", "COPY no_such_table FROM STDIN", "COPY ledger FROM PROGRAM 'echo 7'"]
+        {
+            let mut beginning = Box::pin(c.copy_in_raw(sql));
+            let pending = poll_fn(|cx| Poll::Ready(beginning.as_mut().poll(cx).is_pending())).await;
+            assert!(pending);
+            std::mem::forget(beginning);
+            assert!(!c.is_idle());
+            let rows: i64 = c.fetch_value("SELECT count(*) FROM ledger", ()).await.unwrap();
+            assert_eq!(rows, 0, "{sql}");
+        }
         still_usable(&mut c).await;
     })
     .await;

@@ -38,10 +38,10 @@ pub(super) struct Dialogue<'c> {
 enum Stage {
     /// No Sync was written: nothing of this can be committed.
     Open,
-    /// Behind this checkpoint CopyDone and Sync were written.
+    /// Behind this checkpoint stands what ends it well: CopyDone, if data was taken, and Sync.
     Ending(Checkpoint),
-    /// A Sync was written.
-    Synced,
+    /// A Sync was written behind an error, or behind what makes it one.
+    Failed,
     /// ReadyForQuery has come, or the connection is lost.
     Over,
 }
@@ -281,12 +281,12 @@ impl<'c> Dialogue<'c> {
     }
 
     fn end_open(&mut self, reason: &str) -> Result<()> {
-        self.stage = Stage::Synced;
+        self.stage = Stage::Failed;
         self.flight.end_open_segment(reason).map_err(Error::command)
     }
 
     fn sync(&mut self) -> Result<()> {
-        self.stage = Stage::Synced;
+        self.stage = Stage::Ending(self.flight.session.checkpoint());
         self.flight.session.sync().map_err(Error::command)
     }
 
@@ -315,6 +315,7 @@ impl<'c> Dialogue<'c> {
                 Some(Event::CopyOut(Shape { binary, columns: response.columns_len() }))
             }
             Ok(Some(Backend::CopyDone)) => Some(Event::DataEnd),
+            Ok(Some(Backend::EmptyQueryResponse)) => Some(Event::Complete),
             Ok(Some(Backend::CommandComplete(complete))) => {
                 self.rows = complete.rows().unwrap_or(0);
                 Some(Event::Complete)
@@ -344,7 +345,7 @@ impl<'c> Dialogue<'c> {
         let progress = match self.stage {
             Stage::Open | Stage::Over => Progress::Unsent,
             Stage::Ending(checkpoint) => self.flight.session.progress(checkpoint),
-            Stage::Synced => self.flight.progress(),
+            Stage::Failed => self.flight.progress(),
         };
         self.stage = Stage::Over;
         Error::lost(closed, progress).with_statement(&self.statement)
@@ -360,7 +361,7 @@ impl Drop for Dialogue<'_> {
         let is_open = match self.stage {
             Stage::Open => true,
             Stage::Ending(checkpoint) => self.flight.session.take_back(checkpoint) == Progress::Unsent,
-            Stage::Synced | Stage::Over => false,
+            Stage::Failed | Stage::Over => false,
         };
         if is_open {
             // It fails only on a connection that is closed. The flight sees to it that what was written here is sent at once.

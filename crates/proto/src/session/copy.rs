@@ -155,3 +155,93 @@ fn fill_in_length(out: &mut BytesMut, start: usize, len: usize) -> Result<(), En
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::scram::ClientNonce;
+    use crate::handshake::{Handshake, HandshakeConfig, Step};
+
+    /// A session that takes COPY data, with nothing unsent.
+    fn copying_in() -> Session {
+        let nonce = ClientNonce::from_printable("cornac").unwrap();
+        let mut handshake = Handshake::new(HandshakeConfig::new("app"), nonce).unwrap();
+        handshake.handle_sent(handshake.unsent().len());
+        handshake.handle_bytes(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+        let Ok(Step::Ready(established)) = handshake.poll_step() else { panic!("not ready") };
+        let mut session = established.session;
+        session.execute("", 0).unwrap();
+        session.handle_sent(session.unsent().len());
+        session.handle_bytes(b"G\0\0\0\x07\0\0\0");
+        session.poll_message().unwrap();
+        assert!(session.takes_copy_data());
+        session
+    }
+
+    fn extend(session: &mut Session, bytes: &[u8]) -> Result<(), CommandError> {
+        session.extend_copy_data(12, |out| {
+            out.put_slice(bytes);
+            Ok::<_, CommandError>(())
+        })
+    }
+
+    #[test]
+    fn data_gathers_in_one_message_until_that_is_long_enough_or_sent() {
+        let mut session = copying_in();
+        extend(&mut session, b"one").unwrap();
+        assert_eq!(session.unsent(), b"d\0\0\0\x07one");
+        extend(&mut session, b"four").unwrap();
+        assert_eq!(session.unsent(), b"d\0\0\0\x0bonefour");
+        extend(&mut session, b"x").unwrap();
+        assert_eq!(session.unsent(), b"d\0\0\0\x0bonefourd\0\0\0\x05x");
+        session.take_back_copy_data();
+        assert_eq!(session.unsent(), b"d\0\0\0\x0bonefour");
+        session.take_back_copy_data();
+        assert_eq!(session.unsent(), b"d\0\0\0\x0bonefour", "only the newest can go");
+        session.handle_sent(session.unsent().len());
+        extend(&mut session, b"x").unwrap();
+        session.handle_sent(1);
+        extend(&mut session, b"y").unwrap();
+        assert_eq!(session.unsent(), b"\0\0\0\x05xd\0\0\0\x05y", "what is partly sent does not grow");
+        session.copy_data(b"z").unwrap();
+        extend(&mut session, b"z").unwrap();
+        assert!(session.unsent().ends_with(b"d\0\0\0\x05zd\0\0\0\x05z"), "nor what is not the newest");
+    }
+
+    #[test]
+    fn data_that_cannot_be_written_leaves_no_trace() {
+        let mut session = copying_in();
+        let fail = |session: &mut Session| {
+            session.extend_copy_data(12, |out| {
+                out.put_slice(b"half");
+                Err::<(), _>(CommandError::NotCopyIn)
+            })
+        };
+        fail(&mut session).unwrap_err();
+        assert_eq!(session.unsent(), b"");
+        extend(&mut session, b"one").unwrap();
+        fail(&mut session).unwrap_err();
+        assert_eq!(session.unsent(), b"d\0\0\0\x07one");
+        extend(&mut session, b"two").unwrap();
+        assert_eq!(session.unsent(), b"d\0\0\0\x0aonetwo");
+        session.copy_done().unwrap();
+        extend(&mut session, b"late").unwrap_err();
+    }
+
+    #[test]
+    fn the_end_of_the_data_can_be_taken_back_and_the_data_after_it() {
+        let mut session = copying_in();
+        extend(&mut session, b"one").unwrap();
+        let checkpoint = session.checkpoint();
+        session.copy_done().unwrap();
+        session.sync().unwrap();
+        session.take_back(checkpoint);
+        assert!(session.takes_copy_data() && session.has_open_segment());
+        assert_eq!(session.unsent(), b"d\0\0\0\x07one");
+        session.take_back_copy_data();
+        assert!(session.fail_awaited_copy("no").unwrap());
+        session.sync().unwrap();
+        assert_eq!(session.unsent(), b"f\0\0\0\x07no\0S\0\0\0\x04");
+        assert!(!session.has_open_segment());
+    }
+}

@@ -399,3 +399,51 @@ fn awaited(owed: Owed) -> &'static str {
 pub(crate) fn is_asynchronous(tag: BackendTag) -> bool {
     matches!(tag, BackendTag::NoticeResponse | BackendTag::NotificationResponse | BackendTag::ParameterStatus)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cursor;
+    use crate::message::{CommandComplete, CopyResponse, TransactionStatus};
+
+    const READY: Backend<'static> = Backend::ReadyForQuery(TransactionStatus::Idle);
+    const SYNC: Owed = Owed::Sync { ends_skipping: false };
+
+    #[test]
+    fn requests_without_a_sync_leave_the_ledger_open() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.is_empty() && !ledger.is_open());
+        ledger.push(Owed::Execute(Output::Awaited));
+        ledger.settle(&Backend::CommandComplete(CommandComplete::new("COPY 1"))).unwrap();
+        assert!(ledger.is_open() && !ledger.is_empty(), "what it did is not committed");
+        let mark = ledger.mark();
+        ledger.push(SYNC);
+        assert!(!ledger.is_open());
+        ledger.truncate(mark);
+        assert!(ledger.is_open(), "the Sync was taken back");
+        ledger.push(SYNC);
+        ledger.settle(&READY).unwrap();
+        assert!(ledger.is_empty());
+        ledger.push(Owed::Query(Output::Awaited));
+        assert!(!ledger.is_open(), "a simple query ends what it begins");
+    }
+
+    #[test]
+    fn a_copy_that_swallows_its_sync_leaves_the_ledger_open() {
+        let response = cursor::all("CopyInResponse", &[0, 0, 0], CopyResponse::decode).unwrap();
+        let copy_in = Backend::CopyInResponse(response);
+        let mut ledger = Ledger::default();
+        ledger.push(Owed::Execute(Output::Awaited));
+        ledger.push(SYNC);
+        ledger.settle(&copy_in).unwrap();
+        assert!(ledger.is_open() && ledger.is_copy_in());
+        // One that was failed before it was answered swallows nothing: its Sync stands behind the CopyFail.
+        let mut ledger = Ledger::default();
+        ledger.push(Owed::Execute(Output::Awaited));
+        assert!(ledger.fail_awaited_copy_in());
+        ledger.push(SYNC);
+        ledger.settle(&copy_in).unwrap();
+        assert!(!ledger.is_open() && !ledger.is_copy_in());
+        assert!(!ledger.fail_awaited_copy_in(), "a Sync is no COPY");
+    }
+}
