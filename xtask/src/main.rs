@@ -2,6 +2,7 @@
 //!
 //! Each exits with 0 only when what it checks holds, and prints its figures last.
 
+mod bench;
 mod ci;
 mod codegen;
 mod cost;
@@ -36,6 +37,8 @@ enum Verb {
     Lint,
     /// Style that a program can check.
     Tidy,
+    /// Time the stages of the client: codec, rows, parameters, SCRAM.
+    Bench(bench::Arguments),
     /// Count what the client costs: instructions, allocations and system calls, beside the floor.
     Cost(cost::Arguments),
     /// Run fuzz targets, and print the functions that they covered.
@@ -53,6 +56,7 @@ fn main() -> Result<()> {
         Verb::Server(arguments) => server::run(&arguments),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Cost(arguments) => cost::run(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Codegen(arguments) => codegen::run(&arguments),
