@@ -5,6 +5,9 @@ use cornac::{FromRow, Timestamptz};
 /// One row by its key: (int4) gives (int4, text, timestamptz).
 pub const POINT_SELECT: &str = "SELECT id, name, at FROM item WHERE id = $1";
 
+/// How many rows there are to select by their keys, from 0.
+pub const ITEMS: i32 = 10_000;
+
 /// Rows of (int4, int8, float8, text, timestamptz, bool). Its limit is part of the text, so that the recorded server knows it too.
 pub fn measurements(limit: usize) -> String {
     format!("{MEASUREMENTS}{limit}")
@@ -16,8 +19,11 @@ pub const MEASUREMENTS: &str = "SELECT id, total, ratio, label, at, even FROM me
 /// Rows of (int4, text, float8) into a table.
 pub const COPY_IN: &str = "COPY sample (id, label, value) FROM STDIN (FORMAT binary)";
 
+/// A row of (int4, text, float8) into a table.
+pub const INSERT: &str = "INSERT INTO sample (id, label, value) VALUES ($1, $2, $3)";
+
 /// Rows of (int4, text, float8) out of a table.
-pub const COPY_OUT: &str = "COPY (SELECT id, label, value FROM sample) TO STDOUT (FORMAT binary)";
+pub const COPY_OUT: &str = "COPY copied (id, label, value) TO STDOUT (FORMAT binary)";
 
 /// Microseconds of 2026-01-01 00:00:00 UTC since 2000-01-01.
 const AT: i64 = 820_540_800_000_000;

@@ -19,7 +19,9 @@ pub(crate) fn run() -> Result<()> {
 
 fn formatting() -> Result<()> {
     let shell = shell()?;
-    Ok(cmd!(shell, "cargo fmt --all -- --check").run()?)
+    cmd!(shell, "cargo fmt --all -- --check").run()?;
+    // A workspace of its own.
+    Ok(cmd!(shell, "cargo fmt --manifest-path benches/compare/Cargo.toml -- --check").run()?)
 }
 
 fn clippy() -> Result<()> {

@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod compare;
 mod cost;
 mod demo;
 mod fuzz;
@@ -39,6 +40,8 @@ enum Verb {
     Tidy,
     /// Time the stages of the client: codec, rows, parameters, SCRAM.
     Bench(bench::Arguments),
+    /// The same work on cornac and on other drivers, interleaved in one run against one server.
+    Compare(compare::Arguments),
     /// Count what the client costs: instructions, allocations and system calls, beside the floor.
     Cost(cost::Arguments),
     /// Run fuzz targets, and print the functions that they covered.
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
         Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Cost(arguments) => cost::run(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Codegen(arguments) => codegen::run(&arguments),

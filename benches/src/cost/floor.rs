@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use super::Workload;
-use crate::floor::{Floor, OwnedRow};
+use crate::floor::{Floor, OwnedRow, Syncs};
 use crate::recorded::PORT;
+use crate::work::sample;
 
 pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> Result<()> {
     let mut floor = Floor::connect(&directory.join(format!(".s.PGSQL.{PORT}")), "cost").await?;
@@ -21,7 +22,7 @@ pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> R
         }
         Workload::PipelinedPointSelect => {
             floor
-                .pipelined_point_selects(count, |id, name, at| {
+                .pipelined_point_selects(count, Syncs::Each, |id, name, at| {
                     black_box((id, name, at));
                 })
                 .await?;
@@ -50,7 +51,10 @@ pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> R
             ensure!(black_box(rows).len() == count, "rows are missing");
         }
         Workload::CopyRow => {
-            ensure!(floor.copy_in(count).await? == count, "the server has counted other rows");
+            ensure!(
+                floor.copy_in((1..).take(count).map(sample)).await? == count,
+                "the server has counted other rows"
+            );
         }
     }
     Ok(())

@@ -1,6 +1,9 @@
 //! A program that is no driver: prepared bytes, one write, one read, the hand-written decoding of one layout of rows, and no care for what
 //! else could come. What it reaches is what the machine, tokio and the server allow.
 
+mod inserts;
+mod login;
+mod pipeline;
 mod rows;
 
 use std::io::{Error, Result};
@@ -11,15 +14,14 @@ use cornac_proto::message::{self, Target};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+pub use login::Login;
+pub use pipeline::Syncs;
 pub use rows::{BorrowedRow, OwnedRow};
 
-use crate::work::POINT_SELECT;
+use crate::work::{ITEMS, POINT_SELECT};
 
 /// How much is read at once: more than any single answer, and what the rows of a long result come in.
 const READ_LEN: usize = 64 << 10;
-
-/// How many statements go out in one write when they are pipelined. Their answers fit into the buffers of a socket.
-const PIPELINE_LEN: usize = 1000;
 
 /// The name of the one statement that is prepared.
 const STATEMENT: &str = "s1";
@@ -65,9 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
     /// When dropped, the socket is closed.
     pub async fn greet(stream: S, user: &str) -> Result<Self> {
         let mut floor = Self { stream, buffer: vec![0; READ_LEN] };
-        let body = [&b"\0\x03\0\0user\0"[..], user.as_bytes(), b"\0database\0postgres\0\0"].concat();
-        let len = u32::try_from(body.len() + 4).map_err(Error::other)?;
-        floor.stream.write_all(&[&len.to_be_bytes()[..], &body].concat()).await?;
+        floor.stream.write_all(&startup(user)?).await?;
         floor.read_until_ready().await?;
         Ok(floor)
     }
@@ -100,22 +100,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
     /// # Cancel safety
     ///
     /// None: the connection is lost when it is dropped.
-    pub async fn point_selects(&mut self, count: usize, mut take: impl FnMut(i32, &str, i64)) -> Result<()> {
+    pub async fn point_selects(&mut self, count: usize, take: impl FnMut(i32, &str, i64)) -> Result<()> {
         self.prepare(POINT_SELECT).await?;
-        let PointSelect { mut request, id_at } = PointSelect::new();
-        for id in (0..).take(count) {
-            request[id_at..id_at + 4].copy_from_slice(&i32::to_be_bytes(id));
-            self.stream.write_all(&request).await?;
-            let len = self.read_until_ready().await?;
-            let answer = &self.buffer[..len];
-            // Behind BindComplete.
-            let (id, name, at) = point_row(&answer[5..]);
-            take(id, name, at);
-        }
-        Ok(())
+        self.prepared_point_selects(count, take).await
     }
 
-    /// Selects `count` rows by their keys, with so many statements on the way that neither side waits, each with a Sync of its own.
+    /// As [`point_selects`](Self::point_selects), when [`POINT_SELECT`] is what was prepared.
     ///
     /// # Errors
     ///
@@ -124,45 +114,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
     /// # Cancel safety
     ///
     /// None: the connection is lost when it is dropped.
-    pub async fn pipelined_point_selects(
+    pub async fn prepared_point_selects(
         &mut self,
         count: usize,
         mut take: impl FnMut(i32, &str, i64),
     ) -> Result<()> {
-        self.prepare(POINT_SELECT).await?;
-        let PointSelect { request, id_at } = PointSelect::new();
-        let mut requests = request.repeat(PIPELINE_LEN);
-        for first in (0..count).step_by(PIPELINE_LEN) {
-            let batch = PIPELINE_LEN.min(count - first);
-            for (index, request) in requests.chunks_exact_mut(request.len()).take(batch).enumerate() {
-                let id = i32::try_from(first + index).map_err(Error::other)?;
-                request[id_at..id_at + 4].copy_from_slice(&id.to_be_bytes());
-            }
-            self.stream.write_all(&requests[..batch * request.len()]).await?;
-            let (mut answered, mut end) = (0, 0);
-            while answered < batch {
-                end += self.stream.read(&mut self.buffer[end..]).await?;
-                let mut begin = 0;
-                while let Some(len) = self.point_answer_len(begin, end) {
-                    let (id, name, at) = point_row(&self.buffer[begin + 5..]);
-                    take(id, name, at);
-                    begin += len;
-                    answered += 1;
-                }
-                self.buffer.copy_within(begin..end, 0);
-                end -= begin;
-            }
+        let PointSelect { mut request, id_at } = PointSelect::new();
+        for id in (0..).take(count) {
+            let id: i32 = id % ITEMS;
+            request[id_at..id_at + 4].copy_from_slice(&id.to_be_bytes());
+            self.stream.write_all(&request).await?;
+            let len = self.read_until_ready().await?;
+            let answer = &self.buffer[..len];
+            // Behind BindComplete.
+            let (id, name, at) = point_row(&answer[5..]);
+            take(id, name, at);
         }
         Ok(())
-    }
-
-    /// The length of the answer to a point SELECT between these places, if it is all there: BindComplete, a row, the tag `SELECT 1`, and
-    /// ReadyForQuery.
-    fn point_answer_len(&self, begin: usize, end: usize) -> Option<usize> {
-        let answer = self.buffer.get(begin..end)?;
-        let row = u32::from_be_bytes(*answer.get(6..)?.first_chunk()?);
-        let len = 5 + 1 + usize::try_from(row).ok()? + 14 + 6;
-        (answer.len() >= len).then_some(len)
     }
 
     /// Reads to the next ReadyForQuery, and says how long all of it is.
@@ -191,6 +159,13 @@ impl PointSelect {
         request.extend(b"S\0\0\0\x04");
         Self { request, id_at }
     }
+}
+
+/// A StartupMessage.
+fn startup(user: &str) -> Result<Vec<u8>> {
+    let body = [&b"\0\x03\0\0user\0"[..], user.as_bytes(), b"\0database\0postgres\0\0"].concat();
+    let len = u32::try_from(body.len() + 4).map_err(Error::other)?;
+    Ok([&len.to_be_bytes()[..], &body].concat())
 }
 
 pub(crate) fn framed(tag: u8, body: &[u8]) -> Vec<u8> {

@@ -5,10 +5,13 @@ use std::io::{Error, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Floor, at, framed};
-use crate::work::{COPY_IN, measurements, sample};
+use crate::work::{COPY_IN, COPY_OUT, measurements};
 
 /// How much COPY data goes out in one message.
 const COPY_DATA_LEN: usize = 64 << 10;
+
+/// The header of COPY's binary format, without extensions.
+const COPY_HEADER_LEN: usize = 19;
 
 /// A row of (int4, int8, float8, text, timestamptz, bool), its text lent.
 pub type BorrowedRow<'r> = (i32, i64, f64, &'r str, i64, bool);
@@ -49,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
         }
     }
 
-    /// Copies `count` rows of (int4, text, float8) in, and gives how many the server has counted.
+    /// Prepares a statement without parameters, runs it, and reads to its end.
     ///
     /// # Errors
     ///
@@ -58,7 +61,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
     /// # Cancel safety
     ///
     /// None: the connection is lost when it is dropped.
-    pub async fn copy_in(&mut self, count: usize) -> Result<usize> {
+    pub async fn run(&mut self, sql: &str) -> Result<()> {
+        self.prepare(sql).await?;
+        self.stream.write_all(&run(b"\0\x01\0\x01")).await?;
+        self.read_until_ready().await.map(drop)
+    }
+
+    /// Copies `rows` of (int4, text, float8) in, and gives how many the server has counted.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    ///
+    /// # Cancel safety
+    ///
+    /// None: the connection is lost when it is dropped.
+    pub async fn copy_in<L: AsRef<str>>(
+        &mut self,
+        rows: impl Iterator<Item = (i32, L, f64)>,
+    ) -> Result<usize> {
         self.prepare(COPY_IN).await?;
         let mut request = run(b"\0\0");
         // The Sync follows the data.
@@ -69,7 +90,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
         self.stream.read_exact(&mut self.buffer[..5 + 14]).await?;
         let mut data = Vec::with_capacity(COPY_DATA_LEN + 1024);
         data.extend(b"d\0\0\0\0PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
-        for (id, label, value) in (1..).take(count).map(sample) {
+        for (id, label, value) in rows {
+            let label = label.as_ref();
             data.extend(b"\0\x03\0\0\0\x04");
             data.extend(id.to_be_bytes());
             data.extend(u32::try_from(label.len()).unwrap_or(0).to_be_bytes());
@@ -91,6 +113,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Floor<S> {
         let tag = String::from_utf8_lossy(&self.buffer[5..end - 6 - 1]);
         tag.trim_start_matches("COPY ").parse().map_err(Error::other)
     }
+
+    /// Copies rows of (int4, text, float8) out, and gives each to `take`.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    ///
+    /// # Cancel safety
+    ///
+    /// None: the connection is lost when it is dropped.
+    pub async fn copy_out(&mut self, mut take: impl FnMut((i32, &str, f64))) -> Result<()> {
+        self.prepare(COPY_OUT).await?;
+        let mut header_len = COPY_HEADER_LEN;
+        self.exchange(&run(b"\0\0"), |mut rest| {
+            let len = rest.len();
+            while let Some(header) = rest.first_chunk::<5>() {
+                let message_len = 1 + usize::try_from(u32::from_be_bytes(at(header, 1))).unwrap_or(0);
+                let Some((message, behind)) = rest.split_at_checked(message_len) else { break };
+                rest = behind;
+                match header[0] {
+                    b'd' => {
+                        let row = &message[5 + header_len..];
+                        header_len = 0;
+                        // The header may come alone, and the trailer has a count of -1.
+                        if row.starts_with(b"\0\x03") {
+                            take(copied_row(row));
+                        }
+                    }
+                    b'Z' => return (len, true),
+                    _ => {}
+                }
+            }
+            (len - rest.len(), false)
+        })
+        .await
+    }
+}
+
+/// (int4, text, float8) behind their count.
+fn copied_row(row: &[u8]) -> (i32, &str, f64) {
+    let label_len = usize::try_from(u32::from_be_bytes(at(row, 10))).unwrap_or(0);
+    let label = std::str::from_utf8(&row[14..14 + label_len]).unwrap_or_default();
+    (i32::from_be_bytes(at(row, 6)), label, f64::from_be_bytes(at(row, 14 + label_len + 4)))
 }
 
 /// Bind of the prepared statement without parameters, with these result formats; Execute; Sync.

@@ -1,0 +1,59 @@
+//! The drivers.
+
+use std::str::FromStr;
+
+use anyhow::{Error, Result, bail};
+
+/// Who does the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    Cornac,
+    Floor,
+    TokioPostgres,
+    Xitca,
+    Sqlx,
+    DieselAsync,
+    /// A program in C.
+    Libpq,
+    /// A program in Python.
+    Asyncpg,
+}
+
+impl Driver {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Cornac,
+        Self::Floor,
+        Self::TokioPostgres,
+        Self::Xitca,
+        Self::Sqlx,
+        Self::DieselAsync,
+        Self::Libpq,
+        Self::Asyncpg,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cornac => "cornac",
+            Self::Floor => "floor",
+            Self::TokioPostgres => "tokio-postgres",
+            Self::Xitca => "xitca-postgres",
+            Self::Sqlx => "sqlx",
+            Self::DieselAsync => "diesel-async",
+            Self::Libpq => "libpq",
+            Self::Asyncpg => "asyncpg",
+        }
+    }
+}
+
+impl FromStr for Driver {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match Self::ALL.into_iter().find(|driver| driver.name() == name) {
+            Some(driver) => Ok(driver),
+            None => bail!("there is no driver {name}; there are {}", Self::ALL.map(Self::name).join(", ")),
+        }
+    }
+}
