@@ -36,6 +36,11 @@ impl ServerBinaries {
         )
     }
 
+    /// The first programs, in the order of [`find`](Self::find), of which `fits` holds.
+    pub fn find_that(fits: impl Fn(&Self) -> bool) -> Option<Self> {
+        candidates().into_iter().filter_map(|(_, directory)| Self::at(&directory).ok()).find(fits)
+    }
+
     /// The programs in `directory`.
     ///
     /// # Errors
@@ -57,6 +62,11 @@ impl ServerBinaries {
     /// The version, such as `15.18` or `18.4`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The major version.
+    pub fn major(&self) -> u32 {
+        self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default()
     }
 
     /// The directory of the programs.

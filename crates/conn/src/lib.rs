@@ -50,7 +50,7 @@ pub use config::{
     Config, ConfigError, Host, HostSpec, LoadBalanceHosts, OauthClient, SslCertMode, SslMode, SslNegotiation,
     SslOptions, SslRootCert, Surroundings, TargetSessionAttrs, TlsVersion,
 };
-pub use connect::{Attempt, ConnectError, ConnectFailure};
+pub use connect::{Attempt, ConnectError, ConnectFailure, GssapiError};
 pub use connection::Connection;
 pub use copy::{
     CopyError, CopyFormat, CopyHeader, CopyIn, CopyLogVerbosity, CopyOnError, CopyOptions, CopyOut,

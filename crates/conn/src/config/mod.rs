@@ -325,6 +325,20 @@ impl Config {
         self
     }
 
+    /// The name under which a Kerberos server knows the database server, with the name of the host behind it. `postgres` by default.
+    #[must_use]
+    pub fn krbsrvname(mut self, name: impl Into<String>) -> Self {
+        self.kerberos_service = name.into();
+        self
+    }
+
+    /// Whether Kerberos credentials are passed on to the server, if they can be. False by default.
+    #[must_use]
+    pub fn gssdelegation(mut self, delegates: bool) -> Self {
+        self.delegates_kerberos = delegates;
+        self
+    }
+
     /// The name under which a Kerberos server knows the database server (`krbsrvname`).
     pub fn kerberos_service(&self) -> &str {
         &self.kerberos_service
@@ -448,6 +462,7 @@ impl Config {
             ("dbname", text(&self.dbname)),
             ("application_name", text(&self.application_name)),
             ("options", text(&self.options)),
+            ("krbsrvname", self.kerberos_service.contains('\0')),
         ];
         match with_nul.iter().find(|(_, has_nul)| *has_nul) {
             Some((key, _)) => Err(ConfigError::InteriorNul { key }),

@@ -53,6 +53,9 @@ pub enum ConnectFailure {
     /// The handshake failed.
     #[error("{0}")]
     Handshake(#[from] HandshakeError),
+    /// GSSAPI failed on our side of it.
+    #[error("{0}")]
+    Gssapi(#[from] GssapiError),
     /// The server is not of the kind that `target_session_attrs` asks for.
     #[error("{what}, and target_session_attrs={wanted} was asked for")]
     SessionAttributes {
@@ -89,6 +92,26 @@ pub enum ConnectFailure {
     /// The platform has no such sockets.
     #[error("there are no Unix sockets on this platform")]
     NoUnixSockets,
+}
+
+/// Why GSSAPI did not prove who is who.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GssapiError {
+    /// Kerberos knows a server by the name of its host, and none is configured: a Unix socket has none.
+    #[error("the server asks for GSSAPI, which needs a host name, and there is none for a Unix socket")]
+    NoHost,
+    /// The library failed: no ticket, an unknown service, a Kerberos server that cannot be reached, a token that is not the server's.
+    #[error("GSSAPI: {doing}: {said}")]
+    Library {
+        /// What it was doing, as a sentence.
+        doing: &'static str,
+        /// What it says.
+        said: String,
+    },
+    /// The library would go on without the server's proof of who it is.
+    #[error("GSSAPI: the server did not prove who it is (no mutual authentication)")]
+    NotMutual,
 }
 
 impl ConnectError {

@@ -11,6 +11,8 @@ use cornac_proto::auth::scram::{ClientNonce, Derivation};
 use cornac_proto::handshake::{Established, Handshake, HandshakeError, Step, TlsAnswer, TlsRequest};
 
 use super::error::ConnectFailure;
+use super::gssapi;
+use super::gssapi_service::Service;
 use crate::config::{Config, HostSpec, SslMode, SslNegotiation};
 use crate::credentials::Challenge;
 use crate::mailbox::Mailboxes;
@@ -99,9 +101,11 @@ pub(crate) async fn authenticate(
     handshake_config.password.clone_from(&password);
     handshake_config.policy.cleartext |= over_unix || stream.is_tls();
     handshake_config.policy.tls_server_end_point = channel_binding;
+    handshake_config.policy.has_gssapi = gssapi::IS_BUILT_IN;
     let mut handshake = Handshake::new(handshake_config, fresh_nonce()?)?;
     let mut mailboxes = Mailboxes::default();
     let mut challenge = None;
+    let mut kerberos: Option<gssapi::Exchange> = None;
     loop {
         let step = handshake.poll_step()?;
         *stage = handshake.stage();
@@ -121,6 +125,14 @@ pub(crate) async fn authenticate(
                 };
                 let token = provider.fetch(spec).await.map_err(ConnectFailure::Credential)?;
                 handshake.handle_token(&token)?;
+            }
+            Step::AskGssapi(from_server) => {
+                let exchange = match &mut kerberos {
+                    Some(exchange) => exchange,
+                    None => kerberos.insert(gssapi::Exchange::with(Service::at(spec, config)?)),
+                };
+                let outcome = exchange.step(from_server).await?;
+                handshake.handle_gss_token(&outcome.token, outcome.is_established)?;
             }
             Step::Notice(notice) => mailboxes.notices.put(notice),
             Step::Ready(mut established) => {

@@ -2,6 +2,12 @@
 
 mod address;
 mod error;
+#[cfg(feature = "gssapi")]
+mod gssapi;
+#[cfg(not(feature = "gssapi"))]
+#[path = "no_gssapi.rs"]
+mod gssapi;
+mod gssapi_service;
 mod login;
 #[cfg(unix)]
 mod peer;
@@ -24,7 +30,7 @@ use crate::stream::{Socket, Stream};
 use crate::tls::{TlsClient, TlsError};
 pub(crate) use address::SocketOptions;
 use address::{Endpoint, resolve, target};
-pub use error::{Attempt, ConnectError, ConnectFailure};
+pub use error::{Attempt, ConnectError, ConnectFailure, GssapiError};
 use login::{Channel, TlsRoute, authenticate};
 use race::{Opened, race};
 

@@ -50,6 +50,14 @@ pub enum HandshakeError {
         /// Its challenge (RFC 7628, section 3.2.2): JSON that says where tokens come from, and for what scope.
         challenge: String,
     },
+    /// The server asks for GSSAPI or SSPI, which this program was built without.
+    #[error(
+        "the server asks for {asked}, and GSSAPI is not built in; the cargo feature \"gssapi\" of cornac or cornac-conn adds it"
+    )]
+    GssapiMissing {
+        /// The server's request.
+        asked: &'static str,
+    },
     /// The server asks for a password, and there is none.
     #[error("the server asks for a password (method {method}), and none is configured")]
     PasswordMissing {
@@ -58,7 +66,7 @@ pub enum HandshakeError {
     },
     /// The server asks for a method that is not built in.
     #[error(
-        "the server asks for {asked}, which is not supported; supported are trust, password, md5, scram-sha-256 and oauth"
+        "the server asks for {asked}, which is not supported; supported are trust, password, md5, scram-sha-256, oauth and gss"
     )]
     Unsupported {
         /// The server's request, and the mechanisms that it listed.

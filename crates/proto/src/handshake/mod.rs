@@ -1,6 +1,7 @@
 //! From the first byte of a connection to its first ReadyForQuery.
 
 mod error;
+mod gss;
 mod policy;
 mod state;
 mod tls_request;
@@ -19,6 +20,7 @@ use crate::message::{self, Backend, ProtocolVersion, ServerMessage, TransactionS
 use crate::session::{Parameters, Session};
 
 pub use error::HandshakeError;
+use gss::AwaitGssToken;
 pub use policy::{AuthPolicy, ChannelBindingMode, Method, Methods};
 use state::{AwaitRequest, AwaitToken, Deriving, Next, State};
 pub use tls_request::{TlsAnswer, TlsRequest, TlsRequestError};
@@ -28,7 +30,8 @@ pub use tls_request::{TlsAnswer, TlsRequest, TlsRequestError};
 /// The owner moves bytes, derives keys and keeps time; this type decides. Its methods come in three kinds:
 ///
 /// - [`receive_buffer`](Self::receive_buffer), [`handle_bytes`](Self::handle_bytes), [`handle_sent`](Self::handle_sent),
-///   [`handle_derivation`](Self::handle_derivation), [`handle_eof`](Self::handle_eof): what happened outside;
+///   [`handle_derivation`](Self::handle_derivation), [`handle_token`](Self::handle_token),
+///   [`handle_gss_token`](Self::handle_gss_token), [`handle_eof`](Self::handle_eof): what happened outside;
 /// - [`poll_step`](Self::poll_step): what the owner must do next. Before that it sends all that is
 ///   [`unsent`](Self::unsent);
 /// - getters, which change nothing.
@@ -93,6 +96,9 @@ pub enum Step {
     Derive(Box<Derivation>),
     /// Fetch a bearer token, and pass it to [`Handshake::handle_token`].
     FetchToken,
+    /// Hand the server's token, if it has sent one, to a security context of the GSSAPI library, away from the reactor and under
+    /// the connect deadline, and pass the outcome to [`Handshake::handle_gss_token`].
+    AskGssapi(Option<Vec<u8>>),
     /// What was asked for has not come back: the derivation, or the token.
     AwaitOwner,
     /// The server has something to say; the handshake goes on.
@@ -245,6 +251,22 @@ impl Handshake {
         Ok(())
     }
 
+    /// The token that [`Step::AskGssapi`] asked for, which may be empty; writes it. `is_established` says that the library has nothing
+    /// more to hear: the server has proven who it is.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Encode`] for a token that is longer than a message.
+    pub fn handle_gss_token(&mut self, token: &[u8], is_established: bool) -> Result<(), HandshakeError> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::GssToken(AwaitGssToken) => {
+                self.state = AwaitGssToken::send(token, is_established, &mut self.context)?;
+            }
+            other => self.state = other,
+        }
+        Ok(())
+    }
+
     /// What to do next.
     ///
     /// # Errors
@@ -256,7 +278,7 @@ impl Handshake {
 
     fn step(&mut self) -> Result<Step, HandshakeError> {
         loop {
-            if matches!(self.state, State::Deriving(_) | State::Token(_)) {
+            if matches!(self.state, State::Deriving(_) | State::Token(_) | State::GssToken(_)) {
                 return Ok(Step::AwaitOwner);
             }
             let Some(frame) = self.receive.take_frame(&self.context.limits, self.phase)? else {
@@ -286,6 +308,10 @@ impl Handshake {
                 Next::Token => {
                     self.state = State::Token(AwaitToken);
                     return Ok(Step::FetchToken);
+                }
+                Next::Gss(token) => {
+                    self.state = State::GssToken(AwaitGssToken);
+                    return Ok(Step::AskGssapi(token));
                 }
                 Next::Done => return Ok(Step::Ready(Box::new(self.establish()))),
             }

@@ -120,6 +120,8 @@ pub struct AuthPolicy {
     pub cleartext: bool,
     /// Whether there is a way to a bearer token, which [`Step::FetchToken`](super::Step::FetchToken) then asks for. False by default.
     pub has_token: bool,
+    /// Whether the owner can ask a GSSAPI library, as [`Step::AskGssapi`](super::Step::AskGssapi) then wants it to. False by default.
+    pub has_gssapi: bool,
     /// Whether SCRAM must be bound to the channel.
     pub channel_binding: ChannelBindingMode,
     /// The hash of the server's certificate (RFC 5929, `tls-server-end-point`), where there is TLS and the
@@ -133,6 +135,7 @@ impl Default for AuthPolicy {
             methods: Methods::ALL,
             cleartext: false,
             has_token: false,
+            has_gssapi: false,
             channel_binding: ChannelBindingMode::Prefer,
             tls_server_end_point: None,
         }

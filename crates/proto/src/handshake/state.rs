@@ -6,6 +6,7 @@ use crate::error::{Awaited, Violation};
 use crate::message::{self, Authentication, Backend, ProtocolVersion, SaslMechanisms, ServerMessage};
 
 use super::error::HandshakeError;
+use super::gss::{AwaitGssContinue, AwaitGssToken};
 use super::policy::{AuthPolicy, ChannelBindingMode, Method};
 use super::{CancelKey, Context};
 
@@ -26,6 +27,8 @@ pub(super) enum State {
     Token(AwaitToken),
     TokenVerdict(AwaitTokenVerdict),
     TokenRefusal(AwaitTokenRefusal),
+    GssToken(AwaitGssToken),
+    GssContinue(AwaitGssContinue),
     Ok(AwaitOk),
     Ready(AwaitReady),
     /// It ended, well or badly.
@@ -39,6 +42,8 @@ pub(super) enum Next {
     Derive(Box<Derivation>),
     /// A bearer token must be fetched before the next message can be written.
     Token,
+    /// A token of GSSAPI must be asked for before the next message can be written: what the server's last one was.
+    Gss(Option<Vec<u8>>),
     /// ReadyForQuery.
     Done,
 }
@@ -52,6 +57,7 @@ impl State {
             Self::Token(_) | Self::TokenVerdict(_) | Self::TokenRefusal(_) => {
                 "during OAUTHBEARER authentication"
             }
+            Self::GssToken(_) | Self::GssContinue(_) => "during GSSAPI authentication",
             Self::Ok(_) => "before it accepted the authentication",
             Self::Ready(_) => "between authentication and ReadyForQuery",
             Self::Over => "after the handshake",
@@ -66,6 +72,8 @@ impl State {
             Self::TokenVerdict(AwaitTokenVerdict) => AwaitTokenVerdict::handle(message, context),
             Self::TokenRefusal(_) => Err(unexpected(message, "ErrorResponse about the bearer token")),
             Self::Token(_) => Err(unexpected(message, "nothing: the client fetches a token")),
+            Self::GssToken(_) => Err(unexpected(message, "nothing: the client asks for a token of GSSAPI")),
+            Self::GssContinue(AwaitGssContinue) => AwaitGssContinue::handle(message),
             Self::Ok(AwaitOk) => AwaitOk::handle(message),
             Self::Ready(state) => state.handle(message, context),
             Self::Deriving(_) => Err(unexpected(message, "nothing: the client computes its SCRAM proof")),
@@ -116,7 +124,10 @@ impl AwaitRequest {
             Authentication::SaslContinue(_)
             | Authentication::SaslFinal(_)
             | Authentication::GssContinue(_) => Err(unexpected(message, "an authentication request")),
-            Authentication::Gss | Authentication::Sspi | Authentication::KerberosV5 => {
+            Authentication::Gss => begin_gss(Method::Gss, request.name(), context),
+            // A server on Windows that asks for SSPI understands GSSAPI's tokens of Kerberos.
+            Authentication::Sspi => begin_gss(Method::Sspi, request.name(), context),
+            Authentication::KerberosV5 => {
                 Err(HandshakeError::Unsupported { asked: request.name().to_owned() })
             }
         }
@@ -169,6 +180,11 @@ impl AwaitRequest {
         message::sasl_initial_response(context.send.tail(), mechanism, Some(&first))?;
         Ok(Next::State(State::ServerFirst(AwaitServerFirst { scram })))
     }
+}
+
+fn begin_gss(method: Method, asked: &'static str, context: &Context) -> Result<Next, HandshakeError> {
+    permit(method, &context.policy)?;
+    if context.policy.has_gssapi { Ok(Next::Gss(None)) } else { Err(HandshakeError::GssapiMissing { asked }) }
 }
 
 /// Takes over the version that the server can speak, if it is one that was asked for.
@@ -366,7 +382,7 @@ impl AwaitReady {
     }
 }
 
-fn unexpected(message: &Backend<'_>, replies: &'static str) -> HandshakeError {
+pub(super) fn unexpected(message: &Backend<'_>, replies: &'static str) -> HandshakeError {
     // `requests` is for sessions; a handshake has one exchange at a time.
     let awaited = Awaited { replies, requests: 0 };
     match message {
