@@ -124,7 +124,7 @@ async fn keys_are_derived_once_for_all_connections_of_a_configuration() {
 }
 
 /// What a server keeps of a password, made by hand, and the two keys of it.
-fn verifier(password: &[u8], iterations: u32) -> (String, [u8; 32], [u8; 32]) {
+pub(crate) fn verifier(password: &[u8], iterations: u32) -> (String, [u8; 32], [u8; 32]) {
     let hmac = |key: &[u8], data: &[u8]| -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
         mac.update(data);

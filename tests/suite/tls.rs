@@ -7,9 +7,9 @@ use cornac_conn::{
     SslOptions, SslRootCert,
 };
 use cornac_tests::pki::{ED25519, P256, P384, Pki, RSA, Request};
-use cornac_tests::{Cluster, SUPERUSER, deadline, still_usable};
+use cornac_tests::{Cluster, SUPERUSER, ServerBinaries, deadline, provision, still_usable};
 
-const NAMED: &str = "subjectAltName=DNS:db.example,IP:127.0.0.1";
+pub(crate) const NAMED: &str = "subjectAltName=DNS:db.example,IP:127.0.0.1";
 const HBA: &str = "\
 hostssl all plain   127.0.0.1/32 reject
 hostssl all trusted 127.0.0.1/32 trust
@@ -21,9 +21,9 @@ local   all all                  trust
 ";
 
 /// A server with all certificates of a [`Pki`] in its data directory, of which it shows one.
-struct TlsServer {
-    pki: Pki,
-    cluster: Cluster,
+pub(crate) struct TlsServer {
+    pub(crate) pki: Pki,
+    pub(crate) cluster: Cluster,
 }
 
 impl TlsServer {
@@ -36,8 +36,14 @@ impl TlsServer {
     }
 
     fn start_with(pki: Pki, fill: impl FnOnce(&Pki)) -> Self {
+        Self::start_on(provision(None).unwrap(), pki, fill)
+    }
+
+    /// Starts with `binaries`, and with what `fill` adds to the certificates, of which `right` is shown first.
+    pub(crate) fn start_on(binaries: ServerBinaries, pki: Pki, fill: impl FnOnce(&Pki)) -> Self {
         fill(&pki);
         let mut options = pki.server_options("right").unwrap();
+        options.binaries = Some(binaries);
         options.hba = Some(HBA.to_owned());
         for entry in std::fs::read_dir(pki.directory()).unwrap() {
             let entry = entry.unwrap();
@@ -51,7 +57,7 @@ impl TlsServer {
     }
 
     /// Shows the certificate `name` from now on.
-    async fn show(&self, name: &str) {
+    pub(crate) async fn show(&self, name: &str) {
         let config = self.cluster.socket_config(SUPERUSER);
         let mut admin = Connection::connect(&config).await.unwrap();
         for (setting, extension) in [("ssl_cert_file", "crt"), ("ssl_key_file", "key")] {
@@ -84,7 +90,7 @@ impl TlsServer {
     }
 }
 
-fn issue(pki: &Pki, name: &str) {
+pub(crate) fn issue(pki: &Pki, name: &str) {
     let subject = "/CN=db.example";
     let named = Request { subject, extensions: NAMED, ..Request::default() };
     let request = match name {
