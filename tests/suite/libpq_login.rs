@@ -61,14 +61,14 @@ const DIFFERENCES: [(&str, &str, &str, &str); 3] = [
 ];
 
 /// How one string ended.
-struct Compared {
+pub(crate) struct Compared {
     conninfo: String,
-    ours: (&'static str, String),
-    theirs: (&'static str, String),
+    pub(crate) ours: (&'static str, String),
+    pub(crate) theirs: (&'static str, String),
 }
 
 /// Connects as a string says, here and in libpq.
-async fn compare(oracle: &Arc<Libpq>, conninfo: String) -> Compared {
+pub(crate) async fn compare(oracle: &Arc<Libpq>, conninfo: String) -> Compared {
     let config = Config::parse_in(&conninfo, &Surroundings::none()).unwrap();
     let (oracle, theirs) = (Arc::clone(oracle), conninfo.clone());
     let theirs = tokio::task::spawn_blocking(move || oracle.connect(&theirs).unwrap());
@@ -127,7 +127,7 @@ impl Tally {
     }
 }
 
-fn oracle() -> Arc<Libpq> {
+pub(crate) fn oracle() -> Arc<Libpq> {
     Arc::new(Libpq::load(&cornac_tests::libpq().unwrap()).unwrap())
 }
 

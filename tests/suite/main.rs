@@ -12,6 +12,7 @@ mod drops;
 mod entry;
 mod harness;
 mod hosts;
+mod libpq_certificates;
 mod libpq_config;
 mod libpq_login;
 mod negotiation;
