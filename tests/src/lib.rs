@@ -14,6 +14,7 @@ mod deadline;
 pub mod fuzz;
 pub mod impostor;
 pub mod kerberos;
+pub mod log;
 pub mod messages;
 pub mod model_server;
 mod one_byte;

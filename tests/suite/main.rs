@@ -21,6 +21,7 @@ mod recorded;
 mod secrets;
 mod tls;
 mod tls_faults;
+mod tls_record;
 mod values;
 mod verbs;
 mod wire;

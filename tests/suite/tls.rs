@@ -6,6 +6,7 @@ use cornac_conn::{
     ChannelBindingMode, Client, Config, Connection, ErrorKind, Host, HostSpec, SslMode, SslNegotiation,
     SslOptions, SslRootCert,
 };
+use cornac_tests::log::Log;
 use cornac_tests::pki::{ED25519, P256, P384, Pki, RSA, Request};
 use cornac_tests::{Cluster, SUPERUSER, ServerBinaries, deadline, provision, still_usable};
 
@@ -385,7 +386,12 @@ async fn entry_23_a_certificate_without_a_channel_binding() {
         let config = server.config_with("scram", "db.example", ssl);
         let refused = outcome(&config.clone().channel_binding(ChannelBindingMode::Require)).await;
         assert!(refused.contains("nothing to bind to"), "{refused}");
+        let log = Log::listen();
+        assert_eq!(outcome(&config.clone().channel_binding(ChannelBindingMode::Disable)).await, "TLS");
+        assert_eq!(log.lines(), "", "nobody wanted to be bound");
         assert_eq!(outcome(&config).await, "TLS");
+        let said = "WARN cornac::tls: the server's certificate has no channel binding defined";
+        assert!(log.lines().starts_with(said), "{log:?}");
     })
     .await;
 }

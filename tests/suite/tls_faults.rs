@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// A TLS server's side with the certificate `name`, which speaks `alpn`.
-fn acceptor(pki: &Pki, name: &str, alpn: &[&[u8]]) -> TlsAcceptor {
+pub(crate) fn acceptor(pki: &Pki, name: &str, alpn: &[&[u8]]) -> TlsAcceptor {
     let chain = CertificateDer::from_pem_file(pki.path(&format!("{name}.crt"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(pki.path(&format!("{name}.key"))).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -44,7 +44,7 @@ fn pki_with_server(request: &Request<'_>) -> Pki {
     pki
 }
 
-fn ssl(pki: &Pki, mode: SslMode) -> SslOptions {
+pub(crate) fn ssl(pki: &Pki, mode: SslMode) -> SslOptions {
     let mut ssl = SslOptions::default();
     ssl.mode = mode;
     ssl.root_cert = SslRootCert::File(pki.path("root.crt"));
@@ -58,7 +58,7 @@ async fn failure(config: &Config) -> ConnectFailure {
     }
 }
 
-const FOR_LOOPBACK: Request<'static> = Request {
+pub(crate) const FOR_LOOPBACK: Request<'static> = Request {
     subject: "/CN=server",
     extensions: "subjectAltName=IP:127.0.0.1",
     key: P256,

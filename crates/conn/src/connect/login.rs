@@ -8,7 +8,9 @@ use std::task::{Poll, ready};
 
 use bytes::BytesMut;
 use cornac_proto::auth::scram::{ClientNonce, Derivation};
-use cornac_proto::handshake::{Established, Handshake, HandshakeError, Step, TlsAnswer, TlsRequest};
+use cornac_proto::handshake::{
+    ChannelBindingMode, Established, Handshake, HandshakeError, Step, TlsAnswer, TlsRequest,
+};
 
 use super::error::ConnectFailure;
 use super::gssapi;
@@ -100,6 +102,9 @@ pub(crate) async fn authenticate(
     let mut handshake_config = config.handshake_config();
     handshake_config.password.clone_from(&password);
     handshake_config.policy.cleartext |= over_unix || stream.is_tls();
+    let binds_in_vain = stream.is_tls()
+        && channel_binding.is_none()
+        && handshake_config.policy.channel_binding == ChannelBindingMode::Prefer;
     handshake_config.policy.tls_server_end_point = channel_binding;
     handshake_config.policy.has_gssapi = gssapi::IS_BUILT_IN;
     let mut handshake = Handshake::new(handshake_config, fresh_nonce()?)?;
@@ -112,6 +117,12 @@ pub(crate) async fn authenticate(
         match step {
             Step::Read => exchange(&mut stream, &mut handshake).await?,
             Step::Derive(mut derivation) => {
+                if binds_in_vain {
+                    tracing::warn!(
+                        target: "cornac::tls",
+                        "the server's certificate has no channel binding defined, so SCRAM goes without"
+                    );
+                }
                 challenge = password.as_ref().map(|password| Challenge::new(password, &derivation));
                 match challenge.as_ref().and_then(|challenge| config.key_memory().get(challenge)) {
                     Some(remembered) => derivation.use_keys(remembered),
