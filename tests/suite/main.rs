@@ -10,6 +10,7 @@ mod corpus;
 mod credentials;
 mod drops;
 mod entry;
+mod fallbacks;
 mod harness;
 mod hosts;
 mod libpq_certificates;

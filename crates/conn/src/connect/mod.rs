@@ -161,6 +161,8 @@ struct Connecting<'c> {
     /// What is being tried, and how far it has got.
     current: String,
     stage: &'static str,
+    /// Whether the last attempt asked for TLS, and went on in plain since the server has none.
+    went_on_in_plain: bool,
 }
 
 impl<'c> Connecting<'c> {
@@ -172,6 +174,7 @@ impl<'c> Connecting<'c> {
             attempts: Vec::new(),
             current: String::new(),
             stage: "before the socket was open",
+            went_on_in_plain: false,
         }
     }
 
@@ -275,7 +278,9 @@ impl<'c> Connecting<'c> {
             Ok(connection) => return Ok(connection),
             Err(failure) => self.record(endpoint, failure),
         };
-        let (Some(second), true) = (second, failed.other_encryption) else { return Err(failed.next) };
+        // Where TLS was refused, the attempt has been one in plain already.
+        let is_open = failed.other_encryption && !self.went_on_in_plain;
+        let (Some(second), true) = (second, is_open) else { return Err(failed.next) };
         tracing::warn!(
             target: "cornac::tls",
             "{endpoint}: the attempt {} failed; trying {}, as sslmode={} allows",
@@ -329,10 +334,15 @@ impl<'c> Connecting<'c> {
         };
         let config = self.config;
         let mut stage = self.stage;
+        let mut went_on_in_plain = false;
         let logging_in = async {
             let channel = match tls {
                 None => Channel::plain(socket),
-                Some(tls) => tls.encrypt(socket, &mut stage).await?,
+                Some(tls) => {
+                    let channel = tls.encrypt(socket, &mut stage).await?;
+                    went_on_in_plain = !channel.stream.is_tls();
+                    channel
+                }
             };
             authenticate(channel, config, spec, over_unix, &mut stage).await
         };
@@ -341,6 +351,7 @@ impl<'c> Connecting<'c> {
             _ => Ok(logging_in.await),
         };
         self.stage = stage;
+        self.went_on_in_plain = went_on_in_plain;
         match logged_in {
             Ok(logged_in) => logged_in.map(|(stream, established, mailboxes)| {
                 let statements = config.statements(target(spec));
