@@ -128,25 +128,50 @@ async fn entry_03_an_error_in_place_of_an_answer_is_nobodys_word() {
     .await;
 }
 
-/// Goes along with a client up to a stage, and then says nothing more, or hangs up.
-async fn goes_along(mut victim: Victim, stage: usize, hangs_up: bool) {
-    let steps: [&[u8]; 4] = [
-        // The answer to SSLRequest; the server's first SCRAM message; its last; and no ReadyForQuery.
-        b"N",
-        &bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-256"])),
-        b"",
-        b"",
-    ];
-    for (number, answer) in steps.into_iter().enumerate() {
-        victim.read(8).await;
-        if number == stage {
-            break;
+/// A point at which a server falls silent, or hangs up; and what is then said of how far it had got.
+#[derive(Clone, Copy, Debug)]
+enum Point {
+    BehindSslRequest,
+    BehindS,
+    InTlsHandshake,
+    BehindStartup,
+    InScram,
+    BehindOk,
+}
+
+const POINTS: [(Point, &str); 6] = [
+    (Point::BehindSslRequest, "before it answered SSLRequest"),
+    (Point::BehindS, "during the TLS handshake"),
+    (Point::InTlsHandshake, "during the TLS handshake"),
+    (Point::BehindStartup, "before it asked for authentication"),
+    (Point::InScram, "during SCRAM authentication"),
+    (Point::BehindOk, "between authentication and ReadyForQuery"),
+];
+
+/// Goes along with a client up to a point, and then says nothing more, or hangs up.
+async fn goes_along(mut victim: Victim, point: Point, hangs_up: bool) {
+    victim.read(8).await;
+    match point {
+        Point::BehindSslRequest => {}
+        Point::BehindS | Point::InTlsHandshake => {
+            victim.send(b"S").await;
+            victim.read(5).await;
+            if matches!(point, Point::InTlsHandshake) {
+                // The header of a ServerHello that does not come.
+                victim.send(&[22, 3, 3, 0, 90, 2]).await;
+            }
         }
-        if answer.is_empty() {
-            victim.send(&authentication(0, b"")).await;
-            break;
+        Point::BehindStartup | Point::InScram | Point::BehindOk => {
+            victim.send(b"N").await;
+            victim.read(8).await;
+            if matches!(point, Point::InScram) {
+                victim.send(&bytes(|out| server::authentication_sasl(out, &["SCRAM-SHA-256"]))).await;
+                victim.read(8).await;
+            }
+            if matches!(point, Point::BehindOk) {
+                victim.send(&authentication(0, b"")).await;
+            }
         }
-        victim.send(answer).await;
     }
     if !hangs_up {
         victim.read_to_end().await;
@@ -157,42 +182,15 @@ async fn goes_along(mut victim: Victim, stage: usize, hangs_up: bool) {
 async fn entry_05_a_server_that_hangs_meets_the_deadline() {
     deadline(async {
         let limit = Duration::from_millis(200);
-        let cases = [
-            (SslMode::Prefer, 0, "before it answered SSLRequest"),
-            (SslMode::Prefer, 1, "before it asked for authentication"),
-            (SslMode::Prefer, 2, "during SCRAM authentication"),
-        ];
-        for (mode, stage, said) in cases {
-            let impostor = Impostor::start(move |victim| goes_along(victim, stage, false)).await.unwrap();
+        for (point, said) in POINTS {
+            let impostor = Impostor::start(move |victim| goes_along(victim, point, false)).await.unwrap();
             let begun = Instant::now();
-            let failures = failures(&impostor.config(mode).connect_timeout(Some(limit))).await;
-            assert!(begun.elapsed() < limit * 3, "{:?}", begun.elapsed());
+            let failures = failures(&impostor.config(SslMode::Prefer).connect_timeout(Some(limit))).await;
+            assert!(begun.elapsed() < limit * 3, "{point:?}: {:?}", begun.elapsed());
             let [failure @ ConnectFailure::Timeout { .. }] = &failures[..] else { panic!("{failures:?}") };
-            assert!(failure.to_string().contains(said), "{failure}");
+            assert!(failure.to_string().contains(said), "{point:?}: {failure}");
+            assert!(!impostor.received().concat().windows(6).any(|window| window == b"pencil"));
         }
-        // Behind `S`, and in the middle of the TLS handshake.
-        for answer in [&b"S"[..], b""] {
-            let impostor = Impostor::start(move |mut victim: Victim| async move {
-                victim.read_packet().await;
-                victim.send(answer).await;
-                victim.read_to_end().await;
-            })
-            .await
-            .unwrap();
-            let mut config = impostor.config(SslMode::Require).connect_timeout(Some(limit));
-            if answer.is_empty() {
-                let mut ssl = config.ssl_options().clone();
-                ssl.negotiation = SslNegotiation::Direct;
-                config = config.ssl(ssl);
-            }
-            let failures = failures(&config).await;
-            assert!(failures[0].to_string().contains("during the TLS handshake"), "{failures:?}");
-        }
-        // Before ReadyForQuery.
-        let impostor = Impostor::that_says(authentication(0, b"")).await.unwrap();
-        let config = impostor.config(SslMode::Disable).connect_timeout(Some(limit));
-        let failures = failures(&config).await;
-        assert!(failures[0].to_string().contains("between authentication and ReadyForQuery"), "{failures:?}");
     })
     .await;
 }
@@ -201,15 +199,21 @@ async fn entry_05_a_server_that_hangs_meets_the_deadline() {
 async fn entry_06_a_server_that_hangs_up_gives_way_to_the_next_host() {
     deadline(async {
         let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
-        for stage in 0..3 {
-            let impostor = Impostor::start(move |victim| goes_along(victim, stage, true)).await.unwrap();
+        for (point, said) in POINTS {
+            let impostor = Impostor::start(move |victim| goes_along(victim, point, true)).await.unwrap();
             let alone = failures(&impostor.config(SslMode::Prefer)).await;
-            let said = [
-                "instead of answering SSLRequest",
-                "before it asked for authentication",
-                "during SCRAM authentication",
-            ][stage];
-            assert!(alone[0].to_string().contains(said), "{alone:?}");
+            let said = if matches!(point, Point::BehindSslRequest) {
+                "instead of answering SSLRequest"
+            } else {
+                said
+            };
+            let typed = matches!(
+                alone[..],
+                [ConnectFailure::TlsRequest(TlsRequestError::Eof)
+                    | ConnectFailure::Broken { .. }
+                    | ConnectFailure::Handshake(HandshakeError::Eof { .. })]
+            );
+            assert!(typed && alone[0].to_string().contains(said), "{point:?}: {alone:?}");
             let hosts = [impostor.port(), cluster.port()].map(|port| {
                 let mut spec = HostSpec::default();
                 spec.host = Some(Host::Tcp("127.0.0.1".to_owned()));
@@ -408,7 +412,22 @@ async fn entry_18_each_address_has_its_own_error() {
     deadline(async {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let directory = tempfile::tempdir().unwrap();
-        let long = directory.path().join("x".repeat(120));
+        // A path of 107 bytes is one that a socket can have; one of 108 is not.
+        let of_length = |length: usize| {
+            let rest = length - directory.path().as_os_str().len() - "//.s.PGSQL.5432".len();
+            directory.path().join("x".repeat(rest))
+        };
+        // A listener that takes no more: its queue is full, so that the system lets connections wait for ever.
+        let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        full.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        full.listen(0).unwrap();
+        let blackhole = full.local_addr().unwrap().as_socket().unwrap().port();
+        let mut queued = Vec::new();
+        for _ in 0..4 {
+            let waiting = tokio::net::TcpStream::connect(("127.0.0.1", blackhole));
+            queued.push(tokio::time::timeout(Duration::from_millis(100), waiting).await);
+        }
+        assert!(queued.last().unwrap().is_err(), "the queue is full");
         let spec = |host: Host, port: u16| {
             let mut spec = HostSpec::default();
             spec.host = Some(host);
@@ -419,21 +438,35 @@ async fn entry_18_each_address_has_its_own_error() {
             spec(Host::Tcp("no-such-host.invalid".to_owned()), 5432),
             spec(Host::Tcp("127.0.0.1".to_owned()), closed),
             spec(Host::Unix(directory.path().to_owned()), 5432),
-            spec(Host::Unix(long), 5432),
+            spec(Host::Unix(of_length(107)), 5432),
+            spec(Host::Unix(of_length(108)), 5432),
+            // Nobody connects to a group.
+            spec(Host::Tcp("224.0.0.1".to_owned()), 5432),
+            spec(Host::Tcp("127.0.0.1".to_owned()), blackhole),
         ];
         let config = Config::new(Host::Tcp("unused".to_owned()), "app").with_hosts(hosts);
+        let config = config.connect_timeout(Some(Duration::from_millis(300)));
         let error = Connection::connect(&config).await.map(|_| ()).unwrap_err();
-        let said = error.to_string();
-        for part in [
-            "no-such-host.invalid:5432: the host name could not be resolved",
+        let ErrorKind::Connect(error) = error.kind() else { panic!("{error}") };
+        let expected = [
+            "the host name could not be resolved",
             "Connection refused",
             "No such file",
+            "No such file",
             "SUN_LEN",
-        ] {
-            assert!(said.contains(part), "{part}: {said}");
+            "Network is unreachable",
+            "timed out after 300ms, before the socket was open",
+        ];
+        assert_eq!(error.attempts().len(), expected.len(), "{error}");
+        for (attempt, expected) in error.attempts().iter().zip(expected) {
+            assert!(
+                attempt.failure.to_string().contains(expected),
+                "{}: {}",
+                attempt.target,
+                attempt.failure
+            );
+            assert!(error.to_string().contains(&attempt.target), "{error}");
         }
-        let ErrorKind::Connect(error) = error.kind() else { panic!("{error}") };
-        assert_eq!(error.attempts().len(), 4);
     })
     .await;
 }
@@ -441,24 +474,56 @@ async fn entry_18_each_address_has_its_own_error() {
 #[tokio::test]
 async fn wire_18_an_endless_stream_before_authentication_ends_at_the_deadline() {
     deadline(async {
-        let impostor = Impostor::start(|mut victim: Victim| async move {
-            victim.read_packet().await;
-            victim.send(&authentication(0, b"")).await;
-            let report = b"S\0\0\0\x0bx\0yyyy\0".repeat(1000);
-            for _ in 0..1_000_000 {
-                victim.send(&report).await;
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
-        let limit = Duration::from_millis(300);
-        let begun = Instant::now();
-        let failures = failures(&impostor.config(SslMode::Disable).connect_timeout(Some(limit))).await;
-        assert!(begun.elapsed() < limit * 4, "{:?}", begun.elapsed());
-        assert!(matches!(failures[..], [ConnectFailure::Timeout { .. }]), "{failures:?}");
+        let report = b"S\0\0\0\x0bx\0yyyy\0".repeat(1000);
+        let notices = b"N\0\0\0\x05\0".repeat(1000);
+        for (before, flood) in [
+            (authentication(0, b""), report),
+            (Vec::new(), notices.clone()),
+            (authentication(0, b""), notices),
+        ] {
+            let impostor = Impostor::start(move |mut victim: Victim| {
+                let (before, flood) = (before.clone(), flood.clone());
+                async move {
+                    victim.read_packet().await;
+                    victim.send(&before).await;
+                    for _ in 0..1_000_000 {
+                        victim.send(&flood).await;
+                        tokio::task::yield_now().await;
+                    }
+                }
+            })
+            .await
+            .unwrap();
+            let limit = Duration::from_millis(300);
+            let memory = resident_kib();
+            let begun = Instant::now();
+            let failures = failures(&impostor.config(SslMode::Disable).connect_timeout(Some(limit))).await;
+            assert!(begun.elapsed() < limit * 4, "{:?}", begun.elapsed());
+            assert!(matches!(failures[..], [ConnectFailure::Timeout { .. }]), "{failures:?}");
+            let grown = resident_kib().saturating_sub(memory);
+            assert!(grown < 32 << 10, "{grown} KiB more after a flood");
+        }
+        // Ever new names are not kept for ever either; and no report belongs before the request to authenticate.
+        let mut many = authentication(0, b"");
+        for number in 0..1000 {
+            let (name, value) = (format!("name{number}"), "value");
+            many.extend(bytes(|out| server::raw(out, b'S', format!("{name}\0{value}\0").as_bytes())));
+        }
+        let early = bytes(|out| server::raw(out, b'S', b"name\0value\0"));
+        for (flood, expected) in [(many, "more than 256"), (early, "ParameterStatus came while")] {
+            let impostor = Impostor::that_says(flood).await.unwrap();
+            let failures = failures(&impostor.config(SslMode::Disable)).await;
+            assert!(failures[0].to_string().contains(expected), "{failures:?}");
+        }
     })
     .await;
+}
+
+/// How much memory this process has, in KiB.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[tokio::test]

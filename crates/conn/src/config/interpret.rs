@@ -22,7 +22,23 @@ use super::{
 
 /// Reads a URL or `key=value` pairs, and adds what service, environment and defaults say of the rest, in libpq's order.
 pub(super) fn read(text: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-    interpret(&complete(parse(text)?, surroundings)?, surroundings)
+    let settings = complete(parse(text)?, surroundings)?;
+    interpret(&settings, surroundings).map_err(|error| without_half_a_password(error, text))
+}
+
+/// A slash in a URL's password that is not encoded ends the credentials before they are any, so that what stands before the slash is
+/// taken for a port, as in libpq. It is not shown.
+fn without_half_a_password(error: ConfigError, text: &str) -> ConfigError {
+    let has_late_at = |rest: &str| {
+        rest.split_once('/').is_some_and(|(before, behind)| !before.contains('@') && behind.contains('@'))
+    };
+    match error {
+        ConfigError::InvalidValue { key: "port", .. } if uri::strip_scheme(text).is_some_and(has_late_at) => {
+            let expected = "it is a number from 1 to 65535; a / in a password is written as %2F";
+            ConfigError::InvalidSecret { key: "port", expected }
+        }
+        error => error,
+    }
 }
 
 /// What the string itself says.

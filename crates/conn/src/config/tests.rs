@@ -177,6 +177,27 @@ fn input_01_values_that_a_key_cannot_have_are_named_with_what_it_can() {
 }
 
 #[test]
+fn input_01_a_time_of_zero_is_none_and_one_below_too() {
+    let surroundings = Surroundings::none().with_user("me");
+    let config = |text: &str| Config::parse_in(text, &surroundings).unwrap();
+    for value in ["0", "-1", "-2147483648"] {
+        assert_eq!(config(&format!("connect_timeout={value}")).connect_timeout, None);
+        let text = format!(
+            "keepalives_idle={value} keepalives_interval={value} keepalives_count={value} tcp_user_timeout={value}"
+        );
+        assert_eq!(config(&text).socket_options, SocketOptions::default(), "left to the system");
+    }
+    assert_eq!(config("connect_timeout=' 7 '").connect_timeout, Some(Duration::from_secs(7)));
+    assert_eq!(config("").connect_timeout, Some(Duration::from_secs(10)));
+    for (key, value) in
+        [("connect_timeout", "2147483648"), ("tcp_user_timeout", "1.5"), ("keepalives_idle", "1s")]
+    {
+        let error = Config::parse_in(&format!("{key}={value}"), &surroundings).unwrap_err().to_string();
+        assert_eq!(error, format!("connection option {key} cannot be \"{value}\": it is a whole number"));
+    }
+}
+
+#[test]
 fn the_string_comes_before_the_service_before_the_environment() {
     let home = tempfile::tempdir().unwrap();
     let services =
@@ -241,6 +262,7 @@ async fn a_password_comes_from_the_file_of_its_host() {
 #[test]
 fn entry_21_no_secret_is_shown_whatever_the_key_and_whatever_is_wrong() {
     const SECRET: &str = "tusk!ivory";
+    const KEY: &str = "dHVzayFpdm9yeSF0dXNrIWl2b3J5IXR1c2shaXZvcnk=";
     let surroundings = Surroundings::none().with_user("me");
     for keyword in &keyword::KEYWORDS {
         let quoted = format!("{}='{SECRET}'", keyword.name);
@@ -255,7 +277,47 @@ fn entry_21_no_secret_is_shown_whatever_the_key_and_whatever_is_wrong() {
             }
         }
     }
+    // A configuration that carries every secret, while any other key has any value, or none, or comes twice.
+    let secrets = [
+        ("password", SECRET),
+        ("sslpassword", SECRET),
+        ("oauth_client_secret", SECRET),
+        ("scram_client_key", KEY),
+        ("scram_server_key", KEY),
+    ];
+    let carried = secrets.map(|(key, value)| format!("{key}='{value}'")).join(" ");
+    let in_url = secrets.map(|(key, value)| format!("{key}={}", value.replace('=', "%3D"))).join("&");
+    let in_url = format!("postgres://me:{SECRET}@db/x?{in_url}");
+    assert!(
+        Config::parse_in(&carried, &surroundings).is_ok() && Config::parse_in(&in_url, &surroundings).is_ok()
+    );
+    let mut looked_at = 0;
+    for keyword in &keyword::KEYWORDS {
+        for value in ["", "0", "1", "-1", "other", "require", "disable", "3.2", "a,b,c"] {
+            for text in [
+                format!("{carried} {}='{value}'", keyword.name),
+                format!("{}='{value}' {carried}", keyword.name),
+                format!("{carried} {}", keyword.name),
+                format!("{carried} {}='{value}", keyword.name),
+                format!("{in_url}&{}={value}", keyword.name),
+                format!("{in_url}&{}={value}={value}", keyword.name),
+                format!("{in_url}&{}=%", keyword.name),
+            ] {
+                let shown = match Config::parse_in(&text, &surroundings) {
+                    Ok(config) => format!("{config:?} {config:#?} {:?}", config.check()),
+                    Err(error) => format!("{error} {error:?}"),
+                };
+                for secret in [SECRET, KEY, &format!("{:?}", SECRET.as_bytes()), "tusk%21"] {
+                    assert!(!shown.contains(secret), "{text}: {shown}");
+                }
+                looked_at += 1;
+            }
+        }
+    }
+    println!("{looked_at} configurations with secrets looked at");
     for text in [
+        "postgres://me:tusk!ivory/x@db",
+        "postgres://me:x/tusk!ivory@db:port",
         "postgres://me:tusk!ivory@db:port",
         "postgres://me:tusk!ivory%@db",
         "postgres://me:tusk!ivory x@db",
