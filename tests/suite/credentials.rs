@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use cornac_conn::{
     Config, ConnectFailure, Connection, CredentialProvider, ErrorKind, HandshakeError, Method, Methods,
-    ProtocolVersion, ScramKeys,
+    ProtocolVersion, ScramKeys, Surroundings,
 };
 use cornac_proto::message::{TransactionStatus, server};
+use cornac_tests::log::Log;
 use cornac_tests::messages::error;
 use cornac_tests::scripted::{self, ScriptedServer};
-use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, deadline, still_usable};
+use cornac_tests::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, deadline, still_usable};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -226,6 +227,42 @@ async fn a_token_is_fetched_only_if_it_is_asked_for() {
         });
         Connection::connect(&server.config(SUPERUSER).oauth_token_from(provider)).await.unwrap();
         assert_eq!(fetched.load(Ordering::SeqCst), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entry_19_a_password_file_that_others_can_read_is_not_used() {
+    deadline(async {
+        use std::os::unix::fs::PermissionsExt;
+        let server = Cluster::start(&ClusterOptions::default()).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join(".pgpass");
+        std::fs::write(&file, format!("127.0.0.1:{}:postgres:scram:{}\n", server.port(), PASSWORD)).unwrap();
+        let text =
+            format!("host=127.0.0.1 port={} user=scram dbname=postgres sslmode=disable", server.port());
+        let config = Config::parse_in(&text, &Surroundings::none().with_home(home.path())).unwrap();
+        let with_mode =
+            |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        for mode in [0o644, 0o640, 0o604, 0o620] {
+            with_mode(mode);
+            let log = Log::listen();
+            let error = Connection::connect(&config).await.map(|_| ()).unwrap_err().to_string();
+            assert!(
+                error.contains("asks for a password (method scram-sha-256), and none is configured"),
+                "{error}"
+            );
+            let said =
+                format!("WARN cornac::config: password file {file:?} can be read by others, and is not used");
+            assert!(log.lines().starts_with(&said), "{mode:o}: {log:?}");
+            assert!(!log.lines().contains(PASSWORD), "{log:?}");
+        }
+        for mode in [0o600, 0o400] {
+            with_mode(mode);
+            let log = Log::listen();
+            still_usable(&mut Connection::connect(&config).await.unwrap()).await;
+            assert_eq!(log.lines(), "");
+        }
     })
     .await;
 }

@@ -38,7 +38,9 @@ async fn meets(script: impl AsyncFnOnce(&mut ScriptedServer)) -> String {
     let script = async {
         script(&mut server).await;
         // What a client still sends is taken, until it hangs up.
-        while server.read_message().await.is_some() {}
+        while let Some((_, body)) = server.read_message().await {
+            assert!(!body.windows(6).any(|window| window == b"pencil"), "no byte of the password leaves");
+        }
     };
     let (connected, ()) = tokio::join!(
         async {
@@ -100,12 +102,28 @@ async fn entry_09_a_server_that_does_not_know_the_password_is_refused() {
 #[tokio::test]
 async fn entry_10_a_server_cannot_make_us_work_for_long() {
     deadline(async {
-        let said = meets(async |server| {
-            let nonce = scram_begins(server).await;
-            authentication(server, 11, format!("r={nonce}x,s=W22Z,i=2147483647").as_bytes()).await;
-        })
-        .await;
-        assert!(said.contains("asks for 2147483647 iterations, and at most 100000 are accepted"), "{said}");
+        for (iterations, said) in [
+            ("10000000", "asks for 10000000 iterations, and at most 100000 are accepted"),
+            ("2147483647", "asks for 2147483647 iterations, and at most 100000 are accepted"),
+            ("0", "asks for 0 iterations, and at least 1 are accepted"),
+        ] {
+            let begun = std::time::Instant::now();
+            let (client, mut server) = scripted::pair();
+            let config = scripted::config();
+            let script = async {
+                let nonce = scram_begins(&mut server).await;
+                authentication(&mut server, 11, format!("r={nonce}x,s=W22Z,i={iterations}").as_bytes()).await;
+                assert_eq!(server.read_message().await, None, "no proof has left");
+            };
+            let (connected, ()) = tokio::join!(
+                async {
+                    Connection::connect_over(client, &config).await.map(|_| ()).unwrap_err().to_string()
+                },
+                script
+            );
+            assert!(connected.contains(said), "{connected}");
+            assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+        }
     })
     .await;
 }
@@ -150,6 +168,16 @@ async fn entry_13_passwords_work_as_the_server_stores_them() {
         let mut admin = Connection::connect(&cluster.config(SUPERUSER)).await.unwrap();
         admin.execute("CREATE ROLE walker LOGIN", ()).await.unwrap();
         let long = "tusk".repeat(512);
+        let oracle = crate::libpq_login::oracle();
+        let of_libpq = async |password: &str| {
+            let quoted = password.replace('\\', "\\\\").replace('\'', "\\'");
+            let conninfo = format!(
+                "host=127.0.0.1 port={} user=walker dbname=postgres sslmode=disable gssencmode=disable password='{quoted}'",
+                cluster.port()
+            );
+            let oracle = std::sync::Arc::clone(&oracle);
+            tokio::task::spawn_blocking(move || oracle.connect(&conninfo).unwrap()).await.unwrap()
+        };
         for password in [
             "plain",
             "with space and 'quotes'",
@@ -181,9 +209,20 @@ async fn entry_13_passwords_work_as_the_server_stores_them() {
             let refused = Connection::connect(&wrong).await.unwrap_err();
             assert_eq!(refused.sql_state(), Some(SqlState::INVALID_PASSWORD));
             assert!(!refused.may_retry(), "a wrong password does not become right");
+            // libpq comes in with the same password, and not with the other.
+            of_libpq(password).await.expect(password);
+            of_libpq(&format!("{password}!")).await.unwrap_err();
+        }
+        // Passwords that mean the same to SASLprep open the same door, here and in libpq.
+        for (set, typed) in [("I\u{ad}X", "IX"), ("\u{2168}", "IX"), ("\u{aa}", "a"), ("a\u{a0}b", "a b"), ("e\u{301}", "é")] {
+            admin.simple_query(&format!("ALTER ROLE walker PASSWORD '{set}'")).await.unwrap();
+            Connection::connect(&cluster.config("walker").password(typed)).await.expect(typed);
+            of_libpq(typed).await.expect(typed);
         }
         let empty = Connection::connect(&cluster.config("walker").password("")).await.unwrap_err();
         assert!(empty.to_string().contains("the server asks for a password"), "{empty}");
+        let empty = of_libpq("").await.unwrap_err();
+        assert!(empty.contains("no password supplied"), "{empty}");
         let nul = Connection::connect(&cluster.config("walker").password("a\0b")).await.unwrap_err();
         assert!(matches!(nul.kind(), ErrorKind::Config(_)), "{nul}");
         still_usable(&mut admin).await;

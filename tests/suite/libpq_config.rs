@@ -196,6 +196,101 @@ fn strings_of_any_kind() {
 }
 
 #[test]
+fn input_01_what_libpq_calls_malformed_is_an_error_with_its_place_or_key() {
+    let oracle = oracle();
+    let none = cornac_conn::Surroundings::none().with_user("me");
+    // A secret in each, where it has a place for one.
+    for (text, said) in [
+        ("postgres://me:tusk!ivory@[::1", "at byte 25"),
+        ("postgres://me:tusk!ivory@[]", "at byte 25"),
+        ("postgres://me:tusk!ivory@[]:5432/db", "at byte 25"),
+        ("postgres://me:tusk!ivory@[::1]db", "at byte 30"),
+        ("postgres://me:tusk!ivory@[::1]%20", "at byte 30"),
+        ("postgres://me:tusk!ivory%", "port"),
+        ("postgres://me:tusk!ivory%@db", "password"),
+        ("postgres://me:tusk!ivory%f@db", "password"),
+        ("postgres://me:tusk!ivory%zz@db", "password"),
+        ("postgres://me:tusk!ivory%00@db", "password"),
+        ("postgres://m%e:tusk!ivory@db", "user"),
+        ("postgres://m%00e:tusk!ivory@db", "user"),
+        ("postgres://me:tusk!ivory@d%b", "host"),
+        ("postgres://me:tusk!ivory@db:%1/x", "port"),
+        ("postgres://me:tusk!ivory@db/%x", "database name"),
+        ("postgres://me:tusk!ivory@db/x?", ""),
+        ("postgres://me:tusk!ivory@db/x?port", "at byte 30"),
+        ("postgres://me:tusk!ivory@db/x?port&host=a", "at byte 30"),
+        ("postgres://me:tusk!ivory@db/x?host=a&port", "at byte 37"),
+        ("postgres://me:tusk!ivory@db/x?port=1=2", "at byte 30"),
+        ("postgres://me:tusk!ivory@db/x?=1", "\"\""),
+        ("postgres://me:tusk!ivory@db/x?p%6frt=1", ""),
+        ("postgres://me:tusk!ivory@db/x?po%rt=1", "options"),
+        ("postgres://me:tusk!ivory@db/x?port=%", "options"),
+        ("postgres://me:tusk!ivory@db/x?colour=red", "\"colour\""),
+        ("postgres://me:tusk!ivory@db/x?PORT=1", "\"PORT\""),
+        ("postgres://me:tusk!ivory@db/x?ssl=false", "\"ssl\""),
+        ("postgres://me:tusk ivory@db/x", "password"),
+        ("password=tusk!ivory user", "at byte 20"),
+        ("password=tusk!ivory user host=a", "at byte 20"),
+        ("password='tusk!ivory", "at byte 9"),
+        ("password='tusk!ivory\\'", "at byte 9"),
+        ("password=tusk!ivory =a", "\"\""),
+        ("password=tusk!ivory colour=red", "\"colour\""),
+        ("password=tusk!ivory USER=me", "\"USER\""),
+        ("tusk!ivory", "at byte 0"),
+        ("host", "at byte 0"),
+    ] {
+        let theirs = oracle.conninfo_parse(text).unwrap();
+        match Config::parse_in(text, &none) {
+            Ok(_) => assert!(said.is_empty() && theirs.is_ok(), "{text}: {theirs:?}"),
+            Err(error) => {
+                assert!(
+                    theirs.is_err() && !said.is_empty() && error.to_string().contains(said),
+                    "{text}: {error}"
+                );
+                assert!(!format!("{error} {error:?}").contains("ivory"), "{text}: {error:?}");
+            }
+        }
+    }
+    // What is well-formed and contradicts itself; libpq says so when it connects.
+    for (text, said) in [
+        ("sslmode=disable sslnegotiation=direct", "sslnegotiation=direct does not go with sslmode=disable"),
+        ("sslrootcert=system sslmode=prefer", "sslrootcert=system does not go with sslmode=prefer"),
+        ("min_protocol_version=3.2 max_protocol_version=3.0", "min_protocol_version is newer"),
+        (
+            "ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2",
+            "ssl_min_protocol_version is newer",
+        ),
+        ("host=a,b hostaddr=127.0.0.1", "host has 2 values"),
+        ("host=a,b,c port=1,2", "port has 2 values"),
+        ("require_auth=md5,!password", "either all of its methods"),
+        ("require_auth=md5,md5", "twice"),
+        ("require_auth=,md5", "require_auth"),
+        ("port=0", "port cannot be \"0\""),
+        ("port=65536", "port cannot be \"65536\""),
+        ("port=-1", "port cannot be \"-1\""),
+        ("connect_timeout=1h", "connect_timeout cannot be \"1h\""),
+        ("sslmode=", "sslmode cannot be"),
+        ("sslmode=REQUIRE", "sslmode cannot be \"REQUIRE\""),
+        ("target_session_attrs=master", "target_session_attrs cannot be \"master\""),
+        ("channel_binding=yes", "channel_binding cannot be \"yes\""),
+    ] {
+        let text = format!("host=127.0.0.1 user=me dbname=x password=tusk!ivory {text}");
+        let ours = Config::parse_in(&text, &none);
+        // Nobody listens at port 1: a string that is in order gets as far as that.
+        let text = if text.contains("port=") { text } else { format!("{text} port=1") };
+        let theirs = oracle.connect(&text).unwrap().unwrap_err();
+        match ours {
+            Ok(_) => assert!(said.is_empty() && theirs.contains("Connection refused"), "{text}: {theirs}"),
+            Err(error) => {
+                assert!(!said.is_empty() && error.to_string().contains(said), "{text}: {error}");
+                assert!(!theirs.contains("Connection refused"), "{text}: libpq takes it: {theirs}");
+                assert!(!format!("{error:?}").contains("ivory"), "{text}: {error:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_key_of_libpq_has_an_answer() {
     let keywords = oracle().keywords().unwrap();
     assert_eq!(keywords.len(), 50);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cornac_conn::{
     Config, ConnectFailure, Connection, ErrorKind, HandshakeError, Host, HostSpec, SqlState, SslMode,
-    SslNegotiation, TlsError, TlsRequestError,
+    TlsError, TlsRequestError,
 };
 use cornac_proto::message::server;
 use cornac_tests::impostor::{Impostor, Victim};
@@ -472,6 +472,33 @@ async fn entry_18_each_address_has_its_own_error() {
 }
 
 #[tokio::test]
+async fn entry_18_a_socket_that_is_closed_to_us_says_so() {
+    deadline(async {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".s.PGSQL.5432");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let program = directory.path().join("log_in");
+        std::fs::copy(env!("CARGO_BIN_EXE_log_in"), &program).unwrap();
+        for (path, mode) in [(directory.path(), 0o755), (&program, 0o755), (&path, 0)] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let mut command = std::process::Command::new(&program);
+        command.arg(format!("host={} user=app", directory.path().display()));
+        // The superuser may do anything; somebody else may not.
+        if std::fs::metadata("/proc/self").is_ok_and(|us| std::os::unix::fs::MetadataExt::uid(&us) == 0) {
+            command.uid(65534).gid(65534);
+        }
+        let said = tokio::process::Command::from(command).output().await.unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let expected = format!("out: could not connect to {}: Permission denied", path.display());
+        assert!(said.starts_with(&expected), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn wire_18_an_endless_stream_before_authentication_ends_at_the_deadline() {
     deadline(async {
         let report = b"S\0\0\0\x0bx\0yyyy\0".repeat(1000);
@@ -514,6 +541,40 @@ async fn wire_18_an_endless_stream_before_authentication_ends_at_the_deadline() 
             let impostor = Impostor::that_says(flood).await.unwrap();
             let failures = failures(&impostor.config(SslMode::Disable)).await;
             assert!(failures[0].to_string().contains(expected), "{failures:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn wire_19_a_login_that_drips_meets_the_connect_deadline() {
+    deadline(async {
+        // A notice of a kilobyte, a byte a second: before, and behind the request to authenticate.
+        for before in [Vec::new(), authentication(0, b"")] {
+            let (client, mut server) = cornac_tests::scripted::pair();
+            let config = cornac_tests::scripted::config().connect_timeout(Some(Duration::from_secs(7)));
+            let drips = async {
+                server.read_startup().await;
+                server.send_bytes(&before).await;
+                for byte in [&b"N"[..], &1024_u32.to_be_bytes(), &[b'S'; 1020]].concat() {
+                    if !server.offer_bytes(&[byte]).await {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                panic!("the client has waited for all of it");
+            };
+            let begun = tokio::time::Instant::now();
+            let (connected, ()) = tokio::join!(
+                async {
+                    // The transport is dropped with the error.
+                    let error = Connection::connect_over(client, &config).await.map(|_| ()).unwrap_err();
+                    assert_eq!(begun.elapsed().as_secs(), 7);
+                    error.to_string()
+                },
+                drips
+            );
+            assert!(connected.contains("timed out after 7s"), "{connected}");
         }
     })
     .await;
