@@ -4,6 +4,7 @@
 //! - [`Proxy`]: stands in front of a server, records both directions, and cuts, stalls or fragments them;
 //! - [`model_server`]: a server without sockets that keeps the rules, and decides the rest as it is told;
 //! - [`fuzz`]: what the fuzz targets run;
+//! - [`memory`]: what a process holds; the programs in `bin` are clients in processes of their own, to be measured;
 //! - [`scripted`]: a server that says what the test tells it to say;
 //! - [`OneByte`]: a stream that takes and gives one byte a call, pending in between;
 //! - [`Deadline`](deadline): no test waits for ever.
@@ -15,6 +16,7 @@ pub mod fuzz;
 pub mod impostor;
 pub mod kerberos;
 pub mod log;
+pub mod memory;
 pub mod messages;
 pub mod model_server;
 mod one_byte;

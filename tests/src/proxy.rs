@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub enum Action {
     Reset,
     /// Both sides are closed in order.
     Close,
+    /// The receiver sees the end; the other direction goes on.
+    HalfClose,
     /// Nothing goes on in this direction until [`Proxy::resume`].
     Stall,
     /// This much time passes first.
@@ -81,6 +84,10 @@ struct Shared {
     /// How much went each way, for those who wait for it.
     progress: watch::Sender<(u64, u64)>,
     resumed: Notify,
+    /// How many faults have happened.
+    faults_met: watch::Sender<u64>,
+    /// Whether nothing goes through any more.
+    silent: AtomicBool,
 }
 
 impl Proxy {
@@ -98,6 +105,8 @@ impl Proxy {
             recording: Mutex::default(),
             progress: watch::Sender::new((0, 0)),
             resumed: Notify::new(),
+            faults_met: watch::Sender::new(0),
+            silent: AtomicBool::new(false),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
         Ok(Self { address, shared, accepting })
@@ -116,6 +125,23 @@ impl Proxy {
     /// Lets what stalled go on.
     pub fn resume(&self) {
         self.shared.resumed.notify_waiters();
+    }
+
+    /// Swallows all that comes from now on, on every connection, its end included.
+    pub fn silence(&self) {
+        self.shared.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// How many faults have happened.
+    pub fn faults_met(&self) -> u64 {
+        *self.shared.faults_met.borrow()
+    }
+
+    /// Waits until a fault has happened.
+    pub async fn wait_for_fault(&self) {
+        let mut met = self.shared.faults_met.subscribe();
+        // The sender lives in what we hold, so that waiting does not end before its time.
+        let _ = met.wait_for(|met| *met > 0).await;
     }
 
     /// Waits until this many bytes went in a direction, over all connections.
@@ -199,6 +225,12 @@ impl<'s> Pump<'s> {
         let mut buffer = vec![0; 16 << 10];
         loop {
             let count = self.from.read(&mut buffer).await?;
+            if self.shared.silent.load(Ordering::Relaxed) {
+                if count == 0 {
+                    std::future::pending::<()>().await;
+                }
+                continue;
+            }
             if count == 0 {
                 return Ok(false);
             }
@@ -223,9 +255,17 @@ impl<'s> Pump<'s> {
     }
 
     async fn suffer(&mut self, due: usize) -> Option<bool> {
+        self.shared.faults_met.send_modify(|met| *met += 1);
         match self.faults.remove(due).action {
             Action::Reset => Some(true),
             Action::Close => Some(false),
+            Action::HalfClose => {
+                // Whoever has gone needs no end.
+                let _ = self.to.shutdown().await;
+                let mut swallowed = [0; 4096];
+                while self.from.read(&mut swallowed).await.is_ok_and(|count| count > 0) {}
+                Some(false)
+            }
             Action::Stall => {
                 self.shared.resumed.notified().await;
                 None

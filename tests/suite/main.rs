@@ -16,6 +16,7 @@ mod hosts;
 mod libpq_certificates;
 mod libpq_config;
 mod libpq_login;
+mod lines;
 mod negotiation;
 mod pipelines;
 mod recorded;

@@ -255,6 +255,7 @@ impl Connection {
     }
 
     async fn drain(&mut self) -> Result<()> {
+        self.session.discard_replies();
         while !self.session.is_settled() {
             if self.session.takes_copy_data() {
                 self.refuse_copy_in()?;

@@ -9,6 +9,9 @@ use cornac_proto::message::{NotificationResponse, ServerMessage};
 /// Messages kept of each kind; the oldest give way to newer ones, and are counted.
 const KEPT: usize = 1024;
 
+/// Bytes kept of each kind, beside the newest message, which is kept however long it is.
+const KEPT_BYTES: usize = 4 << 20;
+
 /// A notification that another session sent with NOTIFY, on a channel to which this one listens.
 ///
 /// See [NOTIFY](https://www.postgresql.org/docs/current/sql-notify.html).
@@ -53,7 +56,7 @@ impl fmt::Debug for NoticeHandler {
     }
 }
 
-/// Messages in the order in which they came, at most 1,024 of them.
+/// Messages in the order in which they came, at most 1,024 of them, and those before the last one at most 4 MiB long in all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail<T> {
     /// What came and was kept.
@@ -62,33 +65,56 @@ pub struct Mail<T> {
     pub lost: u64,
 }
 
+/// How much memory a message takes, as far as its sender decides that.
+pub(crate) trait Letter {
+    fn len_bytes(&self) -> usize;
+}
+
+impl Letter for ServerMessage {
+    fn len_bytes(&self) -> usize {
+        self.fields().map(|(_, value)| value.len()).sum()
+    }
+}
+
+impl Letter for Notification {
+    fn len_bytes(&self) -> usize {
+        self.channel.len() + self.payload.len()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     messages: VecDeque<T>,
+    /// The length of `messages` in all.
+    bytes: usize,
     lost: u64,
 }
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
-        Self { messages: VecDeque::new(), lost: 0 }
+        Self { messages: VecDeque::new(), bytes: 0, lost: 0 }
     }
 }
 
-impl<T> Mailbox<T> {
+impl<T: Letter> Mailbox<T> {
     pub(crate) fn put(&mut self, message: T) {
-        if self.messages.len() >= KEPT {
-            self.messages.pop_front();
+        while self.messages.len() >= KEPT || self.bytes > KEPT_BYTES {
+            self.take_first();
             self.lost = self.lost.saturating_add(1);
         }
+        self.bytes += message.len_bytes();
         self.messages.push_back(message);
     }
 
     /// The oldest message.
     pub(crate) fn take_first(&mut self) -> Option<T> {
-        self.messages.pop_front()
+        let first = self.messages.pop_front()?;
+        self.bytes -= first.len_bytes();
+        Some(first)
     }
 
     pub(crate) fn take(&mut self) -> Mail<T> {
+        self.bytes = 0;
         Mail { messages: std::mem::take(&mut self.messages).into(), lost: std::mem::take(&mut self.lost) }
     }
 }
@@ -104,6 +130,12 @@ pub(crate) struct Mailboxes {
 mod tests {
     use super::*;
 
+    impl Letter for usize {
+        fn len_bytes(&self) -> usize {
+            *self
+        }
+    }
+
     #[test]
     fn the_oldest_gives_way_and_is_counted() {
         let mut mailbox = Mailbox::default();
@@ -113,5 +145,15 @@ mod tests {
         let mail = mailbox.take();
         assert_eq!((mail.messages.len(), mail.messages.first(), mail.lost), (KEPT, Some(&3), 3));
         assert_eq!(mailbox.take(), Mail { messages: vec![], lost: 0 });
+    }
+
+    #[test]
+    fn long_messages_give_way_earlier_but_for_the_newest() {
+        let mut mailbox = Mailbox::default();
+        for len in [7, KEPT_BYTES, 1, 2, 3 * KEPT_BYTES] {
+            mailbox.put(len);
+        }
+        assert_eq!(mailbox.take_first(), Some(1));
+        assert_eq!(mailbox.take(), Mail { messages: vec![2, 3 * KEPT_BYTES], lost: 2 });
     }
 }

@@ -17,6 +17,9 @@ const KEPT_BUSY: usize = 256 << 10;
 const READ_MIN: usize = 8 << 10;
 const READ_MAX: usize = 64 << 10;
 
+/// What is kept of a message that is thrown away, in bytes: its newest, among which a dying server's last words stand.
+const LAST_WORDS: usize = 8 << 10;
+
 /// Bytes to be sent, with the position of each in the whole stream.
 #[derive(Debug, Default)]
 pub(crate) struct SendBuffer {
@@ -96,6 +99,16 @@ pub(crate) struct ReceiveBuffer {
     front: Option<Front>,
     /// How many bytes to read at a time: more, when one read has filled all the room that there was.
     read: usize,
+    /// The message at the front, when it is thrown away as it comes.
+    discarded: Option<Discarded>,
+}
+
+/// A message that nobody wants, and whose end has not come.
+#[derive(Clone, Copy, Debug)]
+struct Discarded {
+    tag: BackendTag,
+    /// Bytes of it that have not been thrown away: those that are to come, and the newest of those that came.
+    left: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,14 +145,22 @@ impl ReceiveBuffer {
     /// The session is idle: what a large result needed is given back.
     pub(crate) fn give_back(&mut self) {
         self.read = READ_MIN;
-        if self.taken == self.bytes.len() && self.bytes.capacity() > KEPT {
+        self.release();
+    }
+
+    /// Gives memory back that what has come does not need.
+    fn release(&mut self) {
+        if self.bytes.capacity() > KEPT && self.untaken().len() <= KEPT {
+            self.bytes = BytesMut::from(self.untaken());
             self.taken = 0;
-            self.bytes = BytesMut::new();
         }
     }
 
     /// Which message has come in part, if any has.
     pub(crate) fn partial(&self) -> Option<BackendTag> {
+        if let Some(discarded) = self.discarded {
+            return Some(discarded.tag);
+        }
         self.untaken().first().and_then(|&byte| BackendTag::from_byte(byte))
     }
 
@@ -164,6 +185,43 @@ impl ReceiveBuffer {
         self.bytes.get(self.taken..).unwrap_or_default()
     }
 
+    /// Begins to throw away the message at the front if it is one of rows or COPY data, and gives its tag, once. Its header is
+    /// enough: the rest goes as it comes, so that a message which nobody wants needs no memory, however long it is.
+    pub(crate) fn discard(&mut self, limits: &Limits, phase: Phase) -> Result<Option<BackendTag>, Violation> {
+        if !self.discard_rest() {
+            return Ok(None);
+        }
+        let (tag, left) = match frame(self.untaken(), limits, phase)? {
+            Framing::Complete(frame) => (frame.tag, HEADER_LEN.saturating_add(frame.body.len())),
+            Framing::Incomplete { len, tag: Some(tag) } if self.untaken().len() >= HEADER_LEN => (tag, len),
+            Framing::Incomplete { .. } => return Ok(None),
+        };
+        if !matches!(tag, BackendTag::DataRow | BackendTag::CopyData) {
+            return Ok(None);
+        }
+        self.front = None;
+        self.discarded = Some(Discarded { tag, left });
+        self.discard_rest();
+        Ok(Some(tag))
+    }
+
+    /// Throws away what has come of a message that nobody wants. False while its end has not come.
+    fn discard_rest(&mut self) -> bool {
+        let Some(discarded) = &mut self.discarded else { return true };
+        let have = self.bytes.len().saturating_sub(self.taken);
+        if have >= discarded.left {
+            self.taken = self.taken.saturating_add(discarded.left);
+            self.discarded = None;
+            return true;
+        }
+        let gone = have.saturating_sub(LAST_WORDS);
+        self.taken = self.taken.saturating_add(gone);
+        discarded.left = discarded.left.saturating_sub(gone);
+        self.awaited = 0;
+        self.release();
+        false
+    }
+
     /// Which message stands at the front, if it is there as a whole.
     #[inline]
     pub(crate) fn peek_tag(
@@ -173,6 +231,9 @@ impl ReceiveBuffer {
     ) -> Result<Option<BackendTag>, Violation> {
         if let Some(front) = self.front {
             return Ok(Some(front.tag));
+        }
+        if self.discarded.is_some() && !self.discard_rest() {
+            return Ok(None);
         }
         match frame(self.untaken(), limits, phase)? {
             Framing::Complete(Frame { tag, body }) => {
@@ -246,5 +307,62 @@ mod tests {
         assert_eq!(frame.body.len(), body.len());
         buffer.room();
         assert!(buffer.capacity() <= KEPT, "{}", buffer.capacity());
+    }
+
+    /// Lets `body` come a read at a time, in a message that is thrown away; gives the most memory that was held.
+    fn discard_as_it_comes(buffer: &mut ReceiveBuffer, body: &[u8]) -> usize {
+        let mut most = 0;
+        for piece in body.chunks(READ_MIN) {
+            buffer.room().extend_from_slice(piece);
+            most = most.max(buffer.capacity());
+            let begun = buffer.discard(&Limits::default(), Phase::Authenticated);
+            assert_eq!(begun, Ok(None));
+        }
+        most
+    }
+
+    #[test]
+    fn a_message_that_nobody_wants_is_not_kept() {
+        let limits = Limits::default();
+        let mut buffer = ReceiveBuffer::default();
+        // Half of it has come before it is known that nobody wants it.
+        let half = vec![b'x'; 1 << 20];
+        buffer.room().extend_from_slice(b"d\0\x20\0\x04");
+        buffer.room().extend_from_slice(&half);
+        assert_eq!(buffer.discard(&limits, Phase::Authenticated), Ok(Some(BackendTag::CopyData)));
+        assert!(buffer.capacity() <= KEPT, "{}", buffer.capacity());
+        assert_eq!(buffer.partial(), Some(BackendTag::CopyData));
+        let most = discard_as_it_comes(&mut buffer, &half[..half.len() - 1]);
+        assert!(most <= KEPT.max(2 * READ_MAX), "{most}");
+        buffer.room().extend_from_slice(b"xc\0\0\0\x04");
+        assert_eq!(buffer.peek_tag(&limits, Phase::Authenticated), Ok(Some(BackendTag::CopyDone)));
+        // What does not carry data is never thrown away.
+        assert_eq!(buffer.discard(&limits, Phase::Authenticated), Ok(None));
+        assert_eq!(buffer.untaken(), b"c\0\0\0\x04");
+    }
+
+    #[test]
+    fn the_last_words_in_a_message_that_nobody_wants_are_heard() {
+        let mut buffer = ReceiveBuffer::default();
+        buffer.room().extend_from_slice(b"d\0\x20\0\x04");
+        assert!(buffer.discard(&Limits::default(), Phase::Authenticated).is_ok());
+        discard_as_it_comes(&mut buffer, &vec![b'x'; 1 << 20]);
+        discard_as_it_comes(&mut buffer, b"E\0\0\0\x17SFATAL\0C57P01\0Mso\0\0");
+        let said = buffer.last_words().map(|fatal| fatal.to_string());
+        assert_eq!(said.as_deref(), Some("FATAL: so (SQLSTATE 57P01)"));
+    }
+
+    #[test]
+    fn memory_is_given_back_around_what_has_come() {
+        let mut buffer = ReceiveBuffer::default();
+        buffer.room().extend_from_slice(b"d\0\x10\0\x04");
+        buffer.room().extend_from_slice(&vec![b'x'; 1 << 20]);
+        buffer.room().extend_from_slice(b"c\0\0\0\x04");
+        buffer.release();
+        assert!(buffer.capacity() > 1 << 20, "what has come is kept");
+        assert!(matches!(buffer.take_frame(&Limits::default(), Phase::Authenticated), Ok(Some(_))));
+        buffer.release();
+        assert!(buffer.capacity() <= KEPT, "{}", buffer.capacity());
+        assert_eq!(buffer.untaken(), b"c\0\0\0\x04");
     }
 }

@@ -72,8 +72,9 @@ impl<T: Encode> Params for [T] {
 
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
         check_count(types, self.len())?;
+        let start = out.len();
         for ((index, value), ty) in self.iter().enumerate().zip(types) {
-            put(index, value, ty, out)?;
+            put(index, value, ty, start, out)?;
         }
         Ok(())
     }
@@ -129,10 +130,11 @@ macro_rules! tuples {
             #[inline]
             fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
                 check_count(types, self.count())?;
+                let start = out.len();
                 let mut types = types.iter();
                 $(
                     if let Some(ty) = types.next() {
-                        put($index, &self.$index, ty, out)?;
+                        put($index, &self.$index, ty, start, out)?;
                     }
                 )+
                 Ok(())
@@ -173,9 +175,35 @@ fn put_formats(formats: impl Iterator<Item = Format> + Clone, put: &mut dyn FnMu
     }
 }
 
-/// Appends one parameter behind its length.
-fn put<T: Encode + ?Sized>(index: usize, value: &T, ty: &Type, out: &mut BytesMut) -> Result<(), ParamError> {
-    put_value(value, ty, out).map_err(|error| ParamError::Value {
+/// The longest value that PostgreSQL takes, in bytes (`MaxAllocSize`). The parameters of a statement are no longer in all: they go in one
+/// message.
+const LEN_MAX: usize = 0x3fff_ffff;
+
+/// Refuses what is too long as soon as that is seen, before more memory is taken for it.
+pub(crate) fn check_len(bytes: usize) -> Result<(), EncodeError> {
+    if bytes <= LEN_MAX { Ok(()) } else { Err(too_long("it is", bytes)) }
+}
+
+#[cold]
+fn too_long(what: &str, bytes: usize) -> EncodeError {
+    EncodeError::out_of_range(format!(
+        "{what} {bytes} bytes long or more, and PostgreSQL takes at most {LEN_MAX}"
+    ))
+}
+
+/// Appends one parameter behind its length. The first one begins at `start`.
+fn put<T: Encode + ?Sized>(
+    index: usize,
+    value: &T,
+    ty: &Type,
+    start: usize,
+    out: &mut BytesMut,
+) -> Result<(), ParamError> {
+    let total = |out: &mut BytesMut| match out.len().saturating_sub(start) {
+        bytes if bytes > LEN_MAX => Err(too_long("with those before it, it is", bytes)),
+        _ => Ok(()),
+    };
+    put_value(value, ty, out).and_then(|()| total(out)).map_err(|error| ParamError::Value {
         number: index.saturating_add(1),
         ty: ty.clone(),
         rust_type: value.rust_type(),
@@ -195,9 +223,8 @@ pub(crate) fn put_value<T: Encode + ?Sized>(
         return Ok(());
     }
     let written = out.len().saturating_sub(start).saturating_sub(4);
-    let length = i32::try_from(written).map_err(|_| {
-        EncodeError::out_of_range(format!("it is {written} bytes long, and 1 GiB is the limit"))
-    })?;
+    check_len(written)?;
+    let length = i32::try_from(written).map_err(|_| too_long("it is", written))?;
     if let Some(place) = out.get_mut(start..).and_then(|value| value.first_chunk_mut::<4>()) {
         *place = length.to_be_bytes();
     }

@@ -8,7 +8,8 @@ use cornac_proto::session::{Checkpoint, CloseReason, CommandError, Progress, Ses
 
 use crate::model_server::{Choices, ModelServer};
 
-/// Each byte is a step: a request, a move of bytes in either direction, a look at a message, a request taken back.
+/// Each byte is a step: a request, a move of bytes in either direction, a look at a message, a request taken back, replies that are
+/// not wanted any more.
 ///
 /// As long as the server keeps the rules, the session finds nothing wrong, and ends up with every request answered. Whatever the server
 /// does, a session that is closed stays closed for the same reason.
@@ -106,6 +107,8 @@ impl Player {
                     self.honest = false;
                     self.session.handle_eof();
                 }
+                2 => self.session.discard_replies(),
+                3 => self.session.release_memory(),
                 _ => while self.poll_one() {},
             },
         }

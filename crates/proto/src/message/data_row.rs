@@ -4,7 +4,7 @@ use crate::cursor::Cursor;
 use crate::error::Malformed;
 
 /// DataRow: a row as it stands in the received bytes. Its values are walked when they are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DataRow<'a> {
     columns: u16,
     values: &'a [u8],

@@ -52,7 +52,7 @@ pub(crate) enum Output {
 }
 
 /// Where the ledger stood at a moment, to return to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LedgerMark {
     /// Entries ever made.
     entries: u64,
@@ -95,6 +95,11 @@ impl Ledger {
     pub(crate) fn mark(&self) -> LedgerMark {
         let entries = self.settled.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX));
         LedgerMark { entries, open: self.open }
+    }
+
+    /// Whether a request that was entered before `mark` is not fully answered.
+    pub(crate) fn is_before(&self, mark: LedgerMark) -> bool {
+        self.settled < mark.entries
     }
 
     /// Takes out what was entered behind `mark`: requests of which no byte was sent.

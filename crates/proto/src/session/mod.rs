@@ -48,6 +48,8 @@ pub struct Session {
     closed: Option<Closed>,
     /// Where in the stream of bytes the last CopyDone or CopyFail begins.
     copy_in_end: u64,
+    /// The rows and COPY data that answer requests before this are thrown away.
+    unwanted: LedgerMark,
     /// The CopyData message that can still grow.
     copy_data: copy::LastCopyData,
 }
@@ -148,6 +150,7 @@ impl Session {
             limits,
             closed: None,
             copy_in_end: 0,
+            unwanted: LedgerMark::default(),
             copy_data: copy::LastCopyData::default(),
         }
     }
@@ -321,6 +324,7 @@ impl Session {
         if progress == Progress::Unsent {
             self.send.truncate(checkpoint.position);
             self.ledger.truncate(checkpoint.ledger);
+            self.unwanted = self.unwanted.min(checkpoint.ledger);
             self.copy_data.forget_behind(checkpoint.position);
             if self.copy_in_end >= checkpoint.position {
                 self.copy_in_end = 0;
@@ -328,6 +332,12 @@ impl Session {
             }
         }
         progress
+    }
+
+    /// Nobody wants the rows and the COPY data that answer what was asked so far: they are thrown away as they come, without being
+    /// given out, and without memory for more of a message than its end. All other replies are given out as ever.
+    pub fn discard_replies(&mut self) {
+        self.unwanted = self.ledger.mark();
     }
 
     // What happened on the socket.
@@ -364,9 +374,7 @@ impl Session {
     ///
     /// [`Closed`], as `poll_message`.
     pub fn peek_tag(&mut self) -> Result<Option<BackendTag>, Closed> {
-        if let Some(closed) = &self.closed {
-            return Err(closed.clone());
-        }
+        self.discard()?;
         self.receive
             .peek_tag(&self.limits, Phase::Authenticated)
             .map_err(|violation| close(&mut self.closed, CloseReason::Violation(violation)))
@@ -428,10 +436,8 @@ impl Session {
     ///
     /// As [`poll_message`](Self::poll_message), and for a row that contradicts its description or its own lengths.
     pub fn poll_row(&mut self, columns: usize) -> Result<Option<DataRow<'_>>, Closed> {
+        self.discard()?;
         let Self { receive, ledger, limits, closed, .. } = self;
-        if let Some(closed) = closed {
-            return Err(closed.clone());
-        }
         let row = match receive.take_frame(limits, Phase::Authenticated) {
             Ok(None) => return Ok(None),
             Ok(Some(frame)) => accept_row(frame, columns, ledger),
@@ -514,6 +520,34 @@ impl Session {
 
     // Private.
 
+    /// Throws away what stands at the front and nobody wants. The ledger takes it at its header.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], also when the session was over before.
+    #[inline]
+    fn discard(&mut self) -> Result<(), Closed> {
+        if let Some(closed) = &self.closed {
+            return Err(closed.clone());
+        }
+        if self.ledger.is_before(self.unwanted) { self.discard_unwanted() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn discard_unwanted(&mut self) -> Result<(), Closed> {
+        let Self { receive, ledger, limits, closed, unwanted, .. } = self;
+        while ledger.is_before(*unwanted) {
+            let settled = match receive.discard(limits, Phase::Authenticated) {
+                Ok(None) => return Ok(()),
+                Ok(Some(BackendTag::DataRow)) => settle(&Backend::DataRow(DataRow::default()), ledger),
+                Ok(Some(_)) => settle(&Backend::CopyData(&[]), ledger),
+                Err(violation) => Err(violation),
+            };
+            settled.map_err(|violation| close(closed, CloseReason::Violation(violation)))?;
+        }
+        Ok(())
+    }
+
     fn request<E, F>(
         &mut self,
         owed: Owed,
@@ -578,12 +612,14 @@ fn accept<'a>(
             return Ok(Accepted::Fatal((*error).into()));
         }
         _ if is_asynchronous(message.tag()) => {}
-        _ => {
-            let came = message.tag();
-            ledger.settle(&message).map_err(|awaited| Violation::Unexpected { came, awaited })?;
-        }
+        _ => settle(&message, ledger)?,
     }
     Ok(Accepted::Message(message))
+}
+
+fn settle(message: &Backend<'_>, ledger: &mut Ledger) -> Result<(), Violation> {
+    let came = message.tag();
+    ledger.settle(message).map_err(|awaited| Violation::Unexpected { came, awaited })
 }
 
 #[inline]

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use bytes::{BufMut, BytesMut};
 
 use super::array_text;
-use crate::params::put_value;
+use crate::params::{check_len, put_value};
 use crate::row::take_value;
 use crate::{Decode, Encode, EncodeError, Format, IsNull, Oid, Timestamptz, Type, ValueError};
 
@@ -139,6 +139,7 @@ impl<T: Encode + Element> Encode for [T] {
             }
             let start = out.len();
             put_value(value, &element, out)?;
+            check_len(out.len().saturating_sub(header))?;
             has_nulls |= out.get(start..).is_some_and(|value| value == [0xff; 4]);
         }
         if has_nulls {

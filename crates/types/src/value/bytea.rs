@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 
 use super::not_a;
+use crate::params::check_len;
 use crate::{Decode, Encode, EncodeError, Format, IsNull, Type, ValueError};
 
 /// Borrows, so that it reads only the binary form: text would have to be unescaped.
@@ -97,6 +98,7 @@ impl Encode for [u8] {
         if *ty != Type::BYTEA {
             return Err(EncodeError::WrongType);
         }
+        check_len(self.len())?;
         out.extend_from_slice(self);
         Ok(IsNull::No)
     }

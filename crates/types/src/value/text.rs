@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
+use crate::params::check_len;
 use crate::{Decode, Encode, EncodeError, Format, IsNull, Type, ValueError};
 
 impl<'r> Decode<'r> for &'r str {
@@ -36,6 +37,7 @@ impl Encode for str {
 
     #[inline]
     fn encode(&self, _ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
+        check_len(self.len())?;
         if let Some(position) = memchr::memchr(0, self.as_bytes()) {
             let what = format!("PostgreSQL's text has no NUL, and there is one at byte {position}");
             return Err(EncodeError::out_of_range(what));
