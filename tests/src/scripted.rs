@@ -6,25 +6,25 @@ use cornac_proto::message::{
     Backend, BackendKeyData, CommandComplete, FormatCode, Frontend, FrontendFraming, ParameterStatus,
     Startup, TransactionStatus, frontend_frame, server, startup_frame,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 
 /// How much the pipe holds in each direction, in bytes.
 const PIPE: usize = 64 << 10;
 
 /// The longest message that a script takes from a client.
-const MESSAGE_LEN_MAX: usize = 16 << 20;
+const MESSAGE_LEN_MAX: usize = 128 << 20;
 
 /// The server's end of the pipe. Its methods panic when the client does not do what the script expects: that is the test's failure.
 #[derive(Debug)]
-pub struct ScriptedServer {
-    stream: DuplexStream,
+pub struct ScriptedServer<S = DuplexStream> {
+    stream: S,
     received: BytesMut,
 }
 
 /// The two ends of a pipe: the client's, for [`Connection::connect_over`], and the script's.
 pub fn pair() -> (DuplexStream, ScriptedServer) {
     let (client, stream) = duplex(PIPE);
-    (client, ScriptedServer { stream, received: BytesMut::new() })
+    (client, ScriptedServer::over(stream))
 }
 
 /// The configuration of the client.
@@ -49,7 +49,12 @@ pub async fn connected() -> (Connection, ScriptedServer) {
     (connection.expect("the handshake succeeds"), server)
 }
 
-impl ScriptedServer {
+impl<S: AsyncRead + AsyncWrite + Unpin> ScriptedServer<S> {
+    /// A script that is played over a stream of one's own.
+    pub fn over(stream: S) -> Self {
+        Self { stream, received: BytesMut::new() }
+    }
+
     /// Takes the startup packet, and lets the client in without asking for anything.
     ///
     /// # Panics

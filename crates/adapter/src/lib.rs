@@ -27,8 +27,8 @@ pub mod copy {
 
 pub use cornac_conn::{
     Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement, Mail,
-    Notification, Prepared, Result, Row, Rows, ServerMessage, Severity, SimpleResult, SqlState, Statement,
-    StatementMode, TransactionStatus,
+    Notification, Prepared, Result, Row, Rows, ServerMessage, ServerTimeout, Severity, SimpleResult,
+    SqlState, Statement, StatementMode, TransactionStatus,
 };
 pub use cornac_derive::FromRow;
 pub use cornac_types as types;

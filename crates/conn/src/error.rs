@@ -13,6 +13,7 @@ use crate::cancel::CancelError;
 use crate::config::ConfigError;
 use crate::connect::ConnectError;
 use crate::copy::CopyError;
+use crate::server_timeout::ServerTimeout;
 
 /// The result of nearly everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -95,7 +96,8 @@ pub enum ErrorKind {
 pub enum Delivery {
     /// No byte of it reached the server, or nothing was asked of the server at all.
     NotSent,
-    /// The server answered it: with the error, or with a result that then could not be read as asked.
+    /// The server answered it: with the error, or with a result that then could not be read as asked. Also when the server had ended
+    /// the session before, because nothing came for too long.
     Answered,
     /// It was sent, wholly or in part, and the connection was lost before its answer. It may have run.
     Unknown,
@@ -147,9 +149,22 @@ impl Error {
         self.server().and_then(ServerMessage::constraint)
     }
 
+    /// Which timeout of the server's own ended the statement or the session, if one did: `statement_timeout`,
+    /// `idle_session_timeout`, ... The deadline of [`Connection::set_statement_timeout`](crate::Connection::set_statement_timeout) is
+    /// none of them: it gives [`ErrorKind::Timeout`].
+    ///
+    /// A server says that a statement was cancelled (57014), or that a lock was not to be had (55P03), and its text alone says why. Where
+    /// `lc_messages` is not English, `statement_timeout` and `lock_timeout` are not recognised; the others always are.
+    pub fn server_timeout(&self) -> Option<ServerTimeout> {
+        self.server().and_then(ServerTimeout::of)
+    }
+
     /// Whether the same request could succeed at another moment: the server is starting, stopping or full, a lock
     /// or a serialization failed, the network broke.
     pub fn is_transient(&self) -> bool {
+        if self.server_timeout().is_some_and(ServerTimeout::ended_session) {
+            return true;
+        }
         match self.sql_state() {
             Some(state) => {
                 state.is_transaction_rollback()
@@ -222,7 +237,13 @@ impl Error {
 
     /// The connection was closed while this request was in flight.
     pub(crate) fn lost(closed: Closed, progress: Progress) -> Self {
+        let timeout = match closed.reason() {
+            CloseReason::Fatal(server) => ServerTimeout::of(server),
+            _ => None,
+        };
         let delivery = match progress {
+            // It was idle, and said so, when this request came.
+            _ if timeout.is_some_and(ServerTimeout::ended_idle_session) => Delivery::Answered,
             Progress::Unsent => Delivery::NotSent,
             Progress::PartlySent | Progress::Sent => Delivery::Unknown,
         };

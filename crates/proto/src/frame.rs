@@ -11,6 +11,10 @@ use crate::message::BackendTag;
 /// it in memory (`MaxAllocSize`), so that nothing longer is worth a byte on the wire.
 pub const MESSAGE_LEN_MAX: usize = 0x3fff_fffe;
 
+/// The longest message that a server can build, in bytes, its length field included: a body of `MaxAllocSize` less the byte that its
+/// buffer keeps for a NUL. That is 2 bytes more than 1 GiB.
+pub const SERVER_MESSAGE_LEN_MAX: u32 = 0x3fff_fffe + 4;
+
 /// Bytes of a backend message in front of its body.
 pub(crate) const HEADER_LEN: usize = 5;
 
@@ -25,13 +29,18 @@ pub struct Limits {
     pub unauthenticated_error: u32,
     /// Messages whose layout has no long part (ReadyForQuery, ParameterStatus, ...). 30,000 by default, as in libpq.
     pub short: u32,
-    /// Messages that carry data, descriptions or error text. 1 GiB by default, which is what a server can build.
+    /// Messages that carry data, descriptions or error text. [`SERVER_MESSAGE_LEN_MAX`] by default.
     pub long: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unauthenticated: 8 << 10, unauthenticated_error: 30_000, short: 30_000, long: 1 << 30 }
+        Self {
+            unauthenticated: 8 << 10,
+            unauthenticated_error: 30_000,
+            short: 30_000,
+            long: SERVER_MESSAGE_LEN_MAX,
+        }
     }
 }
 

@@ -35,5 +35,5 @@ mod sqlstate;
 
 pub use copy_binary::{COPY_SIGNATURE, CopyPart, CopyReader, put_copy_header, put_copy_trailer};
 pub use error::{Awaited, EncodeError, Malformed, Problem, Violation};
-pub use frame::{Frame, Framing, Limits, MESSAGE_LEN_MAX, Phase, frame};
+pub use frame::{Frame, Framing, Limits, MESSAGE_LEN_MAX, Phase, SERVER_MESSAGE_LEN_MAX, frame};
 pub use sqlstate::{Class, SqlState};
