@@ -22,6 +22,7 @@ mod lines;
 mod measured;
 mod negotiation;
 mod pipelines;
+mod oversized;
 mod recorded;
 mod secrets;
 mod server_timeouts;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use cornac_proto::EncodeError;
 use cornac_proto::message::{
     Backend, BackendTag, BindParameters, FormatCode, ServerMessage, Target, TransactionStatus,
+    check_parameter_count,
 };
 use cornac_proto::session::{Closed, CommandError, Progress, Session};
 use cornac_types::{Columns, ParamError, Params, RowPlan, RowRef, Type};
@@ -85,6 +86,7 @@ impl<'c> Rows<'c> {
         statement: StatementRef<'_>,
         params: P,
     ) -> Result<Self> {
+        check_parameter_count(params.count()).map_err(|error| Error::command(error.into()))?;
         connection.settle().await?;
         connection.start_deadline(statement.timeout());
         let mode = connection.statements.mode_of(&statement);

@@ -106,6 +106,15 @@ pub fn bind<P: BindParameters>(
     })
 }
 
+/// Whether a Bind has room for `count` parameters, before anything is asked of the server that depends on it.
+///
+/// # Errors
+///
+/// More than 65,535.
+pub fn check_parameter_count(count: usize) -> Result<(), EncodeError> {
+    put_count(&mut BytesMut::new(), BIND, "parameters", count)
+}
+
 /// Formats, count and values, as Bind and FunctionCall have them.
 pub(super) fn put_parameters<P: BindParameters>(
     out: &mut BytesMut,

@@ -41,7 +41,7 @@ pub mod server;
 
 pub use authentication::{Authentication, SaslMechanisms};
 pub use backend_key_data::BackendKeyData;
-pub use bind::{BindParameters, FormatCode, RawParameters, bind};
+pub use bind::{BindParameters, FormatCode, RawParameters, bind, check_parameter_count};
 pub use close::close;
 pub use command_complete::CommandComplete;
 pub use copy::{CopyResponse, copy_data, copy_done, copy_fail};
