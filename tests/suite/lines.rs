@@ -45,14 +45,17 @@ async fn line_02_a_statement_whose_backend_is_terminated_says_so_in_the_servers_
         let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
         let executed = terminated(&cluster, async |connection| {
             connection.execute("SELECT pg_sleep(60)", ()).await.unwrap_err()
-        });
+        })
+        .await;
         let simple = terminated(&cluster, async |connection| {
             connection.simple_query("SELECT 1; SELECT pg_sleep(60)").await.unwrap_err()
-        });
+        })
+        .await;
         let in_transaction = terminated(&cluster, async |connection| {
             connection.execute("BEGIN", ()).await.unwrap();
             connection.fetch_all::<(i32,), _>("SELECT 1 FROM pg_sleep(60)", ()).await.unwrap_err()
-        });
+        })
+        .await;
         // Rows have come, and were given out, before the statement is cut off.
         let rows = terminated(&cluster, async |connection| {
             let sql = "SELECT n, repeat('x', 9000), CASE WHEN n = 5 THEN pg_sleep(60) END FROM generate_series(1, 9) n";
@@ -62,13 +65,15 @@ async fn line_02_a_statement_whose_backend_is_terminated_says_so_in_the_servers_
                 assert_eq!(row.get::<i32>(0).unwrap(), number);
             }
             rows.next().await.unwrap_err()
-        });
+        })
+        .await;
         let prepared = terminated(&cluster, async |connection| {
             let sleep = connection.prepare("SELECT pg_sleep($1)").await.unwrap();
             connection.execute(&sleep, (60.0,)).await.unwrap_err()
-        });
+        })
+        .await;
         let mut count = 0;
-        for error in [executed.await, simple.await, in_transaction.await, rows.await, prepared.await] {
+        for error in [executed, simple, in_transaction, rows, prepared] {
             assert_terminated(&error);
             assert!(error.outcome_unknown() && !error.may_retry(), "{error}");
             count += 1;

@@ -5,7 +5,7 @@ use cornac::types::{self, Encode, Format, IsNull, ParamError, Params, Type};
 use cornac_conn::{Client, Connection, Delivery, Error, ErrorKind, Result};
 use cornac_proto::EncodeError;
 use cornac_proto::message::{FrontendFraming, frontend_frame};
-use cornac_proto::session::CommandError;
+use cornac_proto::session::{CloseReason, CommandError};
 use cornac_tests::{Cluster, ClusterOptions, Proxy, SUPERUSER, deadline, still_usable};
 
 /// A connection through a proxy, so that what was sent is known.
@@ -203,6 +203,11 @@ async fn input_04_more_parameters_than_a_message_can_count_are_refused() {
             };
             assert_eq!((*counted, *limit), (count, 65_535));
         }
+        // Where no parameters are given with it, the server is asked, whose own count of them wraps around: what it says then contradicts
+        // itself, and ends the connection.
+        let error = watched.connection.prepare(&too_many).await.unwrap_err();
+        let ErrorKind::Closed(closed) = error.kind() else { panic!("{error}") };
+        assert!(matches!(closed.reason(), CloseReason::Violation(_)), "{closed}");
     })
     .await;
 }

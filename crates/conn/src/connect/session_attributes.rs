@@ -34,11 +34,8 @@ pub(super) async fn check(
 }
 
 async fn kind(connection: &mut Connection) -> Result<Kind, ConnectFailure> {
-    let reported = |name| connection.parameter(name).map(|value| value == "on");
-    if let (Some(in_recovery), Some(default_read_only)) =
-        (reported("in_hot_standby"), reported("default_transaction_read_only"))
-    {
-        return Ok(Kind { in_recovery, read_only: in_recovery || default_read_only });
+    if let Some(kind) = reported(connection) {
+        return Ok(kind);
     }
     let asked = ask(connection, "SELECT pg_catalog.pg_is_in_recovery()").await;
     let read_only = ask(connection, "SHOW transaction_read_only").await;
@@ -46,6 +43,15 @@ async fn kind(connection: &mut Connection) -> Result<Kind, ConnectFailure> {
         (Ok(in_recovery), Ok(read_only)) => Ok(Kind { in_recovery, read_only }),
         (Err(error), _) | (_, Err(error)) => Err(ConnectFailure::SessionQuery(Box::new(error))),
     }
+}
+
+/// What the server reported when it let us in. Not part of the async function: a future that lends its connection out across an await
+/// could not be spawned.
+fn reported(connection: &Connection) -> Option<Kind> {
+    let is_on = |name| connection.parameter(name).map(|value| value == "on");
+    let (in_recovery, default_read_only) =
+        (is_on("in_hot_standby")?, is_on("default_transaction_read_only")?);
+    Some(Kind { in_recovery, read_only: in_recovery || default_read_only })
 }
 
 /// The answer to a question of one truth value, which servers write as `t` or `on`.
