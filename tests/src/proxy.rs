@@ -184,9 +184,11 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
         ended = back.run() => ended?,
     };
     if reset {
-        // With nothing to linger for, closing sends a reset.
-        forth.to.as_ref().set_zero_linger()?;
-        back.to.as_ref().set_zero_linger()?;
+        // With nothing to linger for, closing sends a reset, unless an end in order was sent before, as dropping a half does.
+        for pump in [forth, back] {
+            pump.to.as_ref().set_zero_linger()?;
+            pump.to.forget();
+        }
     } else {
         // What the other side is still sending may go through: a server's last words, for one.
         let _ = tokio::time::timeout(Duration::from_millis(200), async {

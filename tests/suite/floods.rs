@@ -85,8 +85,8 @@ async fn line_06_a_server_that_goes_on_reading_later_gets_all() {
 #[tokio::test]
 async fn line_06_a_server_that_floods_while_we_write_is_read_in_bounded_memory() {
     deadline(async {
-        const STATEMENT: u64 = 32 << 20;
-        const FLOOD: usize = 128 << 20;
+        const STATEMENT: u64 = 16 << 20;
+        const FLOOD: usize = 64 << 20;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("postgres://app@{}/shop?sslmode=disable", listener.local_addr().unwrap());
         let client = Measured::start(&url, "send", STATEMENT);
@@ -114,7 +114,7 @@ async fn line_06_a_server_that_floods_while_we_write_is_read_in_bounded_memory()
         let bound = 2 * STATEMENT + (4 << 20) + (4 << 20);
         assert!(peak < bound, "{} of {}", mebibytes(peak), mebibytes(bound));
         assert!(kept < 8 << 20, "{}", mebibytes(kept));
-        assert!(figures["lost"] > 1000);
+        assert!(figures["lost"] > 900);
     })
     .await;
 }
@@ -130,21 +130,20 @@ async fn line_06_a_flood_does_not_hold_the_deadline_back() {
         let mut connection = connection.unwrap();
         connection.set_statement_timeout(Some(Duration::from_secs(2)));
         let begun = Instant::now();
-        let flood = async {
-            let notices = notice(8 << 10).repeat(128);
+        // In a task of its own, which has its own share of the time.
+        let flood = tokio::spawn(async move {
+            let notices = notice(8 << 10).repeat(384);
             let mut sent = 0;
             while begun.elapsed() < Duration::from_secs(30) && server.offer_bytes(&notices).await {
                 sent += notices.len();
-                tokio::time::advance(Duration::from_millis(50)).await;
+                tokio::time::advance(Duration::from_millis(300)).await;
             }
             sent
-        };
-        let asking = async {
-            let error = connection.simple_query("SELECT 1").await.unwrap_err();
-            assert!(connection.is_closed());
-            (error, begun.elapsed())
-        };
-        let ((error, took), sent) = tokio::join!(asking, flood);
+        });
+        let error = connection.simple_query("SELECT 1").await.unwrap_err();
+        assert!(connection.is_closed());
+        let took = begun.elapsed();
+        let sent = flood.await.unwrap();
         println!("closed after {took:?} and {} of notices", mebibytes(sent as u64));
         assert!(matches!(error.kind(), ErrorKind::Closed(_)) && error.outcome_unknown(), "{error}");
         assert!(took < Duration::from_secs(2) + GRACE + Duration::from_secs(1), "{took:?}");

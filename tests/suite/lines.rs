@@ -124,45 +124,52 @@ async fn assert_broken(fault: Fault, connection: Option<Connection>, outcome: Re
     assert!(later.is_closed() && later.may_retry(), "{fault:?}: {later}");
 }
 
+/// Runs the exchange with a fault; false when it came through without meeting that.
+async fn broken_at(cluster: &Cluster, config: &Config, fault: Fault) -> bool {
+    let proxy = Proxy::start(cluster.port(), vec![fault]).await.unwrap();
+    let config = config.clone().port(proxy.port());
+    let exchanging = exchange(&config);
+    tokio::pin!(exchanging);
+    let early = tokio::select! {
+        biased;
+        ended = &mut exchanging => Some(ended),
+        () = proxy.wait_for_fault() => None,
+    };
+    let (connection, outcome) = match early {
+        Some(ended) => ended,
+        None if fault.action != Action::Stall => exchanging.await,
+        None => {
+            // What is silent from here on is waited for in the clock's time. Up to here the server needed real time.
+            tokio::time::pause();
+            let begun = Instant::now();
+            let (connection, outcome) = exchanging.await;
+            let limit = if connection.is_some() { STATEMENT_TIMEOUT + GRACE } else { CONNECT_TIMEOUT };
+            let took = begun.elapsed();
+            assert!(took <= limit + Duration::from_millis(100), "{fault:?}: {took:?}");
+            tokio::time::resume();
+            (connection, outcome)
+        }
+    };
+    if proxy.faults_met() > 0 {
+        assert_broken(fault, connection, outcome).await;
+        return true;
+    }
+    outcome.unwrap();
+    assert!(connection.is_some_and(|connection| connection.is_idle()));
+    false
+}
+
 /// Runs the exchange with `action` in front of each message of `direction`, until it comes through; gives how many messages there were.
 async fn broken_everywhere(cluster: &Cluster, direction: Direction, action: Action) -> u64 {
     // Clones share the key that was derived from the password.
     let config = cluster.config(SUPERUSER);
-    for number in 0.. {
-        let fault = Fault { direction, place: Place::Message(number), action };
-        let proxy = Proxy::start(cluster.port(), vec![fault]).await.unwrap();
-        let config = config.clone().port(proxy.port());
-        let exchanging = exchange(&config);
-        tokio::pin!(exchanging);
-        let early = tokio::select! {
-            biased;
-            ended = &mut exchanging => Some(ended),
-            () = proxy.wait_for_fault() => None,
-        };
-        let (connection, outcome) = match early {
-            Some(ended) => ended,
-            None if action != Action::Stall => exchanging.await,
-            None => {
-                // What is silent from here on is waited for in the clock's time. Up to here the server needed real time.
-                tokio::time::pause();
-                let begun = Instant::now();
-                let (connection, outcome) = exchanging.await;
-                let limit = if connection.is_some() { STATEMENT_TIMEOUT + GRACE } else { CONNECT_TIMEOUT };
-                let took = begun.elapsed();
-                assert!(took <= limit + Duration::from_millis(100), "{fault:?}: {took:?}");
-                tokio::time::resume();
-                (connection, outcome)
-            }
-        };
-        if proxy.faults_met() > 0 {
-            assert_broken(fault, connection, outcome).await;
-            continue;
-        }
-        outcome.unwrap();
-        assert!(connection.is_some_and(|connection| connection.is_idle()));
-        return number;
+    let mut messages = 0;
+    while deadline(broken_at(cluster, &config, Fault { direction, place: Place::Message(messages), action }))
+        .await
+    {
+        messages += 1;
     }
-    unreachable!("an exchange has an end");
+    messages
 }
 
 /// How long a server may take behind a statement's deadline, and to let us in.
@@ -284,15 +291,17 @@ async fn line_05_keepalive_and_user_timeout_are_set_as_configured() {
     .await;
 }
 
-/// A server that lets one client in, reads `count` bytes of what that sends then, says FATAL, and is given back to be closed.
-async fn says_fatal<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, count: usize) -> S {
+/// A server that lets one client in.
+async fn let_in<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> S {
     let mut startup = [0; 1024];
     assert!(stream.read(&mut startup).await.unwrap() > 8, "a startup packet");
     stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await.unwrap();
-    stream.read_exact(&mut vec![0; count]).await.unwrap();
+    stream
+}
+
+async fn say_fatal(stream: &mut (impl AsyncWrite + Unpin)) {
     let text = "terminating connection due to administrator command";
     stream.write_all(&messages::error("FATAL", "57P01", text)).await.unwrap();
-    stream
 }
 
 fn as_app(host: Host) -> Config {
@@ -305,17 +314,19 @@ async fn line_07_a_fatal_error_that_waits_in_the_socket_is_shown_when_writing_fa
         // Over TCP with a reset, and over a Unix socket: the write itself fails, and nothing was sent.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = as_app(Host::Tcp("127.0.0.1".to_owned())).port(listener.local_addr().unwrap().port());
-        let server = async {
-            let stream = says_fatal(listener.accept().await.unwrap().0, 0).await;
-            stream.set_zero_linger().unwrap();
-        };
-        let (over_tcp, ()) = tokio::join!(Connection::connect(&config), server);
+        let server = async { let_in(listener.accept().await.unwrap().0).await };
+        let (over_tcp, mut stream) = tokio::join!(Connection::connect(&config), server);
+        say_fatal(&mut stream).await;
+        stream.set_zero_linger().unwrap();
+        drop(stream);
 
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
         let config = as_app(Host::Unix(directory.path().to_owned()));
-        let server = async { drop(says_fatal(listener.accept().await.unwrap().0, 0).await) };
-        let (over_unix, ()) = tokio::join!(Connection::connect(&config), server);
+        let server = async { let_in(listener.accept().await.unwrap().0).await };
+        let (over_unix, mut stream) = tokio::join!(Connection::connect(&config), server);
+        say_fatal(&mut stream).await;
+        drop(stream);
 
         for (name, connection) in [("reset", over_tcp), ("broken pipe", over_unix)] {
             let mut connection = connection.unwrap();
@@ -338,7 +349,9 @@ async fn line_07_a_fatal_error_in_the_middle_of_a_large_write_is_shown() {
             let config =
                 as_app(Host::Tcp("127.0.0.1".to_owned())).port(listener.local_addr().unwrap().port());
             let server = async {
-                let stream = says_fatal(listener.accept().await.unwrap().0, 1000).await;
+                let mut stream = let_in(listener.accept().await.unwrap().0).await;
+                stream.read_exact(&mut [0; 1000]).await.unwrap();
+                say_fatal(&mut stream).await;
                 if reset {
                     stream.set_zero_linger().unwrap();
                 }

@@ -30,6 +30,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The setting by which names are looked up. PostgreSQL 18 reports it.
 const SEARCH_PATH: &str = "search_path";
+/// How long the server's last words are waited for when nothing can be written to it any more.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long saying goodbye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -68,6 +70,8 @@ pub struct Connection {
     notice_handler: Option<NoticeHandler>,
     /// The BEGIN of a transaction in which nothing has run yet: it travels with the first statement.
     pub(crate) pending_begin: Option<Arc<str>>,
+    /// Why nothing can be written any more, and how long what can still be read is waited for.
+    write_failed: Option<(io::Error, Deadline)>,
 }
 
 impl Connection {
@@ -95,6 +99,7 @@ impl Connection {
             deadline: None,
             notice_handler: None,
             pending_begin: None,
+            write_failed: None,
         }
     }
 
@@ -421,10 +426,11 @@ impl Connection {
     /// so that two full socket buffers cannot wait for each other.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         // A server that closes says why first. So a failed write is not the end: what can still be read is read.
-        let write_error = match self.poll_write(cx) {
-            Poll::Ready(Err(error)) => Some(error),
-            Poll::Ready(Ok(())) | Poll::Pending => None,
-        };
+        if self.write_failed.is_none() {
+            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+                self.write_failed = Some((error, Deadline::new(LAST_WORDS_TIMEOUT)));
+            }
+        }
         match self.stream.poll_read(cx, self.session.receive_buffer()) {
             Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(Ok(())),
             Poll::Ready(Ok(_)) => Poll::Ready(Err(self.handle_eof())),
@@ -433,11 +439,18 @@ impl Connection {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Poll::Ready(Err(self.handle_eof()))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.give_up_io(&write_error.unwrap_or(error)))),
-            Poll::Pending => match write_error {
-                Some(error) => Poll::Ready(Err(self.give_up_io(&error))),
-                None => Poll::Pending,
-            },
+            Poll::Ready(Err(error)) => {
+                let failed = self.write_failed.take();
+                Poll::Ready(Err(self.give_up_io(&failed.map_or(error, |(first, _)| first))))
+            }
+            Poll::Pending => {
+                // What is in the socket may not have been noticed yet: the runtime looks only while we wait.
+                let Some((_, patience)) = &mut self.write_failed else { return Poll::Pending };
+                ready!(patience.poll(cx));
+                self.write_failed
+                    .take()
+                    .map_or(Poll::Pending, |(error, _)| Poll::Ready(Err(self.give_up_io(&error))))
+            }
         }
     }
 
