@@ -8,7 +8,7 @@ use cornac::{Client, Config, Connection, FromRow, Host, Timestamptz};
 
 use super::Workload;
 use crate::recorded::PORT;
-use crate::work::{BorrowedMeasurement, Measurement, POINT_SELECT, measurements};
+use crate::work::{BorrowedMeasurement, Measurement, POINT_SELECT, measurements, sample};
 
 pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> Result<bool> {
     let config = Config::new(Host::Unix(directory.to_owned()), "cost").port(PORT).dbname("postgres");
@@ -20,8 +20,8 @@ pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> R
         Workload::RowDropped => rows_dropped(&mut connection, count).await?,
         Workload::RowBorrowed => rows_borrowed(&mut connection, count).await?,
         Workload::RowCollected => rows_collected(&mut connection, count).await?,
-        // No verb yet.
-        Workload::PipelinedPointSelect | Workload::CopyRow => return Ok(false),
+        Workload::PipelinedPointSelect => pipelined_point_selects(&mut connection, count).await?,
+        Workload::CopyRow => copy_rows(&mut connection, count).await?,
     }
     Ok(true)
 }
@@ -32,6 +32,27 @@ async fn point_selects(connection: &mut Connection, count: usize) -> Result<()> 
         let row: (i32, String, Timestamptz) = connection.fetch_one(&statement, (id,)).await?;
         black_box(row);
     }
+    Ok(())
+}
+
+async fn pipelined_point_selects(connection: &mut Connection, count: usize) -> Result<()> {
+    connection.prepare(POINT_SELECT).await?;
+    let mut pipeline = connection.pipeline();
+    for id in (0_i32..).take(count) {
+        pipeline.push(POINT_SELECT, (id,));
+    }
+    let mut results = pipeline.run().await?;
+    for _ in 0..count {
+        let row: (i32, String, Timestamptz) = results.fetch_one().await?.done().context("it failed")?;
+        black_box(row);
+    }
+    Ok(results.finish().await?)
+}
+
+async fn copy_rows(connection: &mut Connection, count: usize) -> Result<()> {
+    let rows = (1..).take(count).map(sample);
+    let copied = connection.copy_records_to_table("sample", &["id", "label", "value"], rows).await?;
+    ensure!(usize::try_from(copied)? == count, "the server has counted other rows");
     Ok(())
 }
 

@@ -30,6 +30,7 @@ pub struct Answers {
     measurements: Recording,
     copy_in: Recording,
     copy_out: Recording,
+    sample: Recording,
     /// For everything else.
     nothing: Recording,
 }
@@ -90,6 +91,7 @@ impl Answers {
                 ..Recording::rows("COPY", &[], &[], &[])?
             },
             copy_out,
+            sample: Recording::rows("SELECT", &[], &[("id", INT4), ("label", TEXT), ("value", FLOAT8)], &[])?,
             nothing: Recording::rows("SET", &[], &[], &[])?,
         })
     }
@@ -101,6 +103,9 @@ impl Answers {
             POINT_SELECT => one(&self.point_select, 1),
             COPY_IN => one(&self.copy_in, 0),
             COPY_OUT => one(&self.copy_out, 1_000_000),
+            // What a client makes that builds the statement itself, and asks for the columns first.
+            _ if sql.starts_with("COPY \"sample\"") => one(&self.copy_in, 0),
+            _ if sql.ends_with("FROM \"sample\"") => one(&self.sample, 0),
             _ => match sql.strip_prefix(MEASUREMENTS).and_then(|limit| limit.parse().ok()) {
                 Some(limit) => one(&self.measurements, limit),
                 None => one(&self.nothing, 0),

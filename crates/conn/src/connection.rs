@@ -334,6 +334,7 @@ impl Connection {
     }
 
     /// The row that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
+    #[inline]
     pub(crate) fn poll_row(&mut self, columns: usize) -> Result<Option<DataRow<'_>>, Closed> {
         let Self { session, stream, .. } = self;
         session.poll_row(columns).inspect_err(|_| stream.close())

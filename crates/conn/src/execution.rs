@@ -153,7 +153,7 @@ impl<'c> Rows<'c> {
     ///
     /// No row is lost when the future is dropped: the next call gives it.
     pub async fn next(&mut self) -> Result<Option<RowRef<'_>>> {
-        if !poll_fn(|cx| self.poll_advance(cx)).await? {
+        if !self.has_row() && !poll_fn(|cx| self.poll_advance(cx)).await? {
             return Ok(None);
         }
         self.take_row()
@@ -172,13 +172,19 @@ impl<'c> Rows<'c> {
     pub(crate) async fn collect<S: Shape>(mut self) -> Result<Vec<S::Item>> {
         let plan = self.plan::<S>().await?;
         let mut decoded = Vec::new();
-        while let Some(row) = self.next().await? {
-            match S::read(row, &plan) {
-                Ok(row) => decoded.push(row),
-                Err(error) => return Err(self.fail(error.into()).await),
+        loop {
+            // All that has come is decoded without a look at the socket, or at the clock, in between.
+            while self.has_row() {
+                let Some(row) = self.take_row()? else { break };
+                match S::read(row, &plan) {
+                    Ok(row) => decoded.push(row),
+                    Err(error) => return Err(self.fail(error.into()).await),
+                }
+            }
+            if !poll_fn(|cx| self.poll_advance(cx)).await? {
+                return Ok(decoded);
             }
         }
-        Ok(decoded)
     }
 
     /// Decodes the one row that there may be, and makes sure that it is all that there is.
@@ -223,7 +229,14 @@ impl<'c> Rows<'c> {
         }
     }
 
-    /// The row that [`poll_advance`](Self::poll_advance) has seen.
+    /// Whether a row of the result has come already.
+    #[inline]
+    pub(crate) fn has_row(&mut self) -> bool {
+        matches!(self.outcome, Outcome::Rows) && self.flight.session.has_row()
+    }
+
+    /// The row that [`has_row`](Self::has_row) or [`poll_advance`](Self::poll_advance) has seen.
+    #[inline]
     pub(crate) fn take_row(&mut self) -> Result<Option<RowRef<'_>>> {
         let Self { flight, statement, .. } = self;
         let progress = flight.progress();

@@ -44,6 +44,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
                 #cornac::RowPlan::by_name(columns, &[#(#cornac::Field::new::<#types>(#columns)),*])
             }
 
+            #[inline]
             fn from_row(
                 row: #cornac::RowRef<#row>,
                 plan: &#cornac::RowPlan,

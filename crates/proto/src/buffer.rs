@@ -222,6 +222,29 @@ impl ReceiveBuffer {
         false
     }
 
+    /// Whether a DataRow stands at the front as a whole: what [`peek_tag`](Self::peek_tag) finds out, where it matters how fast. A row
+    /// that is too long is left to that.
+    #[inline]
+    pub(crate) fn has_row(&mut self, limits: &Limits) -> bool {
+        const ROW: u8 = BackendTag::DataRow.byte();
+        if let Some(front) = self.front {
+            return front.tag == BackendTag::DataRow;
+        }
+        if self.discarded.is_some() {
+            return false;
+        }
+        let untaken = self.bytes.get(self.taken..).unwrap_or_default();
+        let Some((&[ROW, a, b, c, d], rest)) = untaken.split_first_chunk::<HEADER_LEN>() else {
+            return false;
+        };
+        let length = u32::from_be_bytes([a, b, c, d]);
+        let body_len =
+            length.checked_sub(4).filter(|_| length <= limits.long).and_then(|len| usize::try_from(len).ok());
+        let Some(body_len) = body_len.filter(|len| *len <= rest.len()) else { return false };
+        self.front = Some(Front { tag: BackendTag::DataRow, body_len });
+        true
+    }
+
     /// Which message stands at the front, if it is there as a whole.
     #[inline]
     pub(crate) fn peek_tag(

@@ -24,11 +24,13 @@ impl Column {
     }
 
     /// Its type. A domain's is the type that it is made of.
+    #[inline]
     pub fn ty(&self) -> &Type {
         &self.ty
     }
 
     /// The format in which its values come.
+    #[inline]
     pub fn format(&self) -> Format {
         self.format
     }
@@ -44,7 +46,13 @@ impl Columns {
         self.0.iter()
     }
 
+    /// The columns in their order.
+    pub fn as_slice(&self) -> &[Column] {
+        &self.0
+    }
+
     /// How many there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -47,7 +47,8 @@ pub trait Decode<'r>: Sized {
 }
 
 /// Reads a value of `column`.
-#[inline]
+#[expect(clippy::inline_always, reason = "a row is decoded without a call for each of its values")]
+#[inline(always)]
 pub(crate) fn decode_column<'r, T: Decode<'r>>(
     column: &Column,
     value: Option<&'r [u8]>,
@@ -59,6 +60,7 @@ pub(crate) fn decode_column<'r, T: Decode<'r>>(
     }
 }
 
+#[inline(never)]
 fn decode_text<'r, T: Decode<'r>>(ty: &Type, value: &'r [u8]) -> Result<T, ValueError> {
     let text = std::str::from_utf8(value).map_err(|_| ValueError::malformed("it is not UTF-8"))?;
     T::from_text(ty, Cow::Borrowed(text))

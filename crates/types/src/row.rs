@@ -36,7 +36,7 @@ impl<'r> RowRef<'r> {
         for _ in 0..index {
             walk.skip()?;
         }
-        match walk.columns.as_slice().first() {
+        match walk.left.as_slice().first() {
             Some(column) if !T::accepts(column.ty(), column.format()) => {
                 let error = ValueError::malformed("the types do not fit");
                 Err(DecodeError::new(index, Some(column), type_name::<T>(), error))
@@ -55,16 +55,18 @@ impl<'r> RowRef<'r> {
     }
 
     /// Walks the values in the order of the columns.
+    #[inline]
     pub fn walk(&self) -> Walk<'r> {
-        Walk { index: 0, columns: self.columns.iter(), rest: self.values }
+        let columns = self.columns.as_slice();
+        Walk { columns, left: columns.iter(), rest: self.values }
     }
 }
 
 /// Reads a row value by value, in the order of its columns.
 #[derive(Clone, Debug)]
 pub struct Walk<'r> {
-    index: usize,
-    columns: std::slice::Iter<'r, Column>,
+    columns: &'r [Column],
+    left: std::slice::Iter<'r, Column>,
     rest: &'r [u8],
 }
 
@@ -74,17 +76,18 @@ impl<'r> Walk<'r> {
     /// # Errors
     ///
     /// When there is none, or it does not fit.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a row is decoded without a call for each of its values")]
+    #[inline(always)]
     pub fn decode<T: Decode<'r>>(&mut self) -> Result<T, DecodeError> {
-        let column = self.columns.next();
-        let decoded = match (column, self.take()) {
-            (Some(column), Ok(value)) => decode_column(column, value),
-            (None, _) => Err(ValueError::malformed("there is no such column")),
-            (_, Err(error)) => Err(error),
+        let Some(column) = self.left.next() else { return Err(self.no_column(type_name::<T>)) };
+        let value = match self.take() {
+            Ok(value) => value,
+            Err(error) => return Err(self.failure(column, type_name::<T>, error)),
         };
-        let index = self.index;
-        self.index = index.saturating_add(1);
-        decoded.map_err(|error| DecodeError::new(index, column, type_name::<T>(), error))
+        match decode_column(column, value) {
+            Ok(decoded) => Ok(decoded),
+            Err(error) => Err(self.failure(column, type_name::<T>, error)),
+        }
     }
 
     /// Passes over the next value.
@@ -94,12 +97,10 @@ impl<'r> Walk<'r> {
     /// When there is none.
     #[inline]
     pub fn skip(&mut self) -> Result<(), DecodeError> {
-        let column = self.columns.next();
-        let index = self.index;
-        self.index = index.saturating_add(1);
+        let Some(column) = self.left.next() else { return Err(self.no_column(|| "a value")) };
         match self.take() {
             Ok(_) => Ok(()),
-            Err(error) => Err(DecodeError::new(index, column, "a value", error)),
+            Err(error) => Err(self.failure(column, || "a value", error)),
         }
     }
 
@@ -107,23 +108,49 @@ impl<'r> Walk<'r> {
     fn take(&mut self) -> Result<Option<&'r [u8]>, ValueError> {
         take_value(&mut self.rest)
     }
+
+    /// The column that was asked for last has a value that does not fit.
+    #[cold]
+    #[inline(never)]
+    fn failure(&self, column: &Column, rust_type: fn() -> &'static str, error: ValueError) -> DecodeError {
+        let index = self.columns.len().saturating_sub(self.left.len()).saturating_sub(1);
+        DecodeError::new(index, Some(column), rust_type(), error)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn no_column(&self, rust_type: fn() -> &'static str) -> DecodeError {
+        let error = ValueError::malformed("there is no such column");
+        DecodeError::new(self.columns.len(), None, rust_type(), error)
+    }
 }
 
 /// Takes a value off the front: its 4-byte length, -1 for NULL, and its bytes.
 #[inline]
 pub(crate) fn take_value<'r>(rest: &mut &'r [u8]) -> Result<Option<&'r [u8]>, ValueError> {
     let Some((length, behind)) = rest.split_first_chunk::<4>() else {
-        return Err(ValueError::malformed("there is no such value"));
+        return Err(missing());
     };
-    let length = i32::from_be_bytes(*length);
-    if length == -1 {
+    // Every other negative length is larger than what can be there.
+    let length = u32::from_be_bytes(*length);
+    if length == u32::MAX {
         *rest = behind;
         return Ok(None);
     }
     let taken = usize::try_from(length).ok().and_then(|length| behind.split_at_checked(length));
     let Some((value, behind)) = taken else {
-        return Err(ValueError::malformed("its length contradicts the bytes that are there"));
+        return Err(contradiction());
     };
     *rest = behind;
     Ok(Some(value))
+}
+
+#[cold]
+fn missing() -> ValueError {
+    ValueError::malformed("there is no such value")
+}
+
+#[cold]
+fn contradiction() -> ValueError {
+    ValueError::malformed("its length contradicts the bytes that are there")
 }

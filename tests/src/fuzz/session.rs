@@ -108,7 +108,6 @@ impl Player {
                     self.session.handle_eof();
                 }
                 2 => self.session.discard_replies(),
-                3 => self.session.release_memory(),
                 _ => while self.poll_one() {},
             },
         }

@@ -17,12 +17,7 @@ impl Exchange {
     }
 
     /// The handshake does not ask for this where the library is not built in.
-    #[expect(
-        clippy::unused_async,
-        clippy::needless_pass_by_ref_mut,
-        clippy::unused_self,
-        reason = "as its sibling"
-    )]
+    #[expect(clippy::unused_async, clippy::needless_pass_by_ref_mut, reason = "as its sibling")]
     pub(super) async fn step(&mut self, _: Option<Vec<u8>>) -> Result<Outcome, ConnectFailure> {
         Err(HandshakeError::GssapiMissing { asked: "AuthenticationGSS" }.into())
     }

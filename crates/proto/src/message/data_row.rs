@@ -12,6 +12,7 @@ pub struct DataRow<'a> {
 
 impl<'a> DataRow<'a> {
     /// How many columns the row says that it has.
+    #[inline]
     pub fn len(&self) -> u16 {
         self.columns
     }
@@ -22,6 +23,7 @@ impl<'a> DataRow<'a> {
     }
 
     /// The values, each behind its 4-byte length (-1 for NULL), as they came.
+    #[inline]
     pub fn values_bytes(&self) -> &'a [u8] {
         self.values
     }
@@ -36,12 +38,34 @@ impl<'a> DataRow<'a> {
     /// # Errors
     ///
     /// Which of that does not hold.
+    #[inline]
     pub fn check(&self) -> Result<(), Malformed> {
+        if self.is_consistent() { Ok(()) } else { self.find_contradiction() }
+    }
+
+    #[inline]
+    fn is_consistent(&self) -> bool {
+        let mut rest = self.values;
+        for _ in 0..self.columns {
+            let Some((length, behind)) = rest.split_first_chunk::<4>() else { return false };
+            let length = u32::from_be_bytes(*length);
+            // -1 is NULL, without bytes; every other negative length is larger than what can be there.
+            let length = if length == u32::MAX { 0 } else { length };
+            let behind = usize::try_from(length).ok().and_then(|length| behind.get(length..));
+            let Some(behind) = behind else { return false };
+            rest = behind;
+        }
+        rest.is_empty()
+    }
+
+    #[cold]
+    fn find_contradiction(&self) -> Result<(), Malformed> {
         let mut rest = Cursor::new(self.values);
         let walked = (0..self.columns).try_for_each(|_| rest.take_value("value").map(drop));
         walked.and_then(|()| rest.finish()).map_err(|error| error.in_message("DataRow"))
     }
 
+    #[inline]
     pub(crate) fn decode(body: &mut Cursor<'a>) -> Result<Self, Malformed> {
         let columns = body.take_u16("columns")?;
         Ok(Self { columns, values: body.rest() })

@@ -98,6 +98,7 @@ impl Ledger {
     }
 
     /// Whether a request that was entered before `mark` is not fully answered.
+    #[inline]
     pub(crate) fn is_before(&self, mark: LedgerMark) -> bool {
         self.settled < mark.entries
     }

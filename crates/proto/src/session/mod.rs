@@ -380,6 +380,12 @@ impl Session {
             .map_err(|violation| close(&mut self.closed, CloseReason::Violation(violation)))
     }
 
+    /// Whether a row stands at the front that [`poll_row`](Self::poll_row) would give: a quick look, which finds nothing else out.
+    #[inline]
+    pub fn has_row(&mut self) -> bool {
+        self.closed.is_none() && !self.ledger.is_before(self.unwanted) && self.receive.has_row(&self.limits)
+    }
+
     /// The next message, or `None` when more bytes are needed.
     ///
     /// The ledger has found it to be due, and it has had its effect: the transaction status and the reported
@@ -435,6 +441,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`poll_message`](Self::poll_message), and for a row that contradicts its description or its own lengths.
+    #[inline]
     pub fn poll_row(&mut self, columns: usize) -> Result<Option<DataRow<'_>>, Closed> {
         self.discard()?;
         let Self { receive, ledger, limits, closed, .. } = self;
