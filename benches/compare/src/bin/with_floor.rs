@@ -6,9 +6,9 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use cornac_benches::floor::{Floor, Login, OwnedRow, Syncs};
 use cornac_benches::work::POINT_SELECT;
-use futures_util::future::try_join_all;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinSet;
 
 use cornac_compare::measured::Measured;
 use cornac_compare::meter::Meter;
@@ -84,12 +84,18 @@ async fn on_each(target: &Target, count: usize, batch: usize) -> Result<Option<M
         floors.push(floor);
     }
     let meter = Meter::start()?;
-    let work = floors.iter_mut().map(|floor| {
-        floor.prepared_pipeline(count / POOL, batch, Syncs::Each, |id, name, at| {
-            black_box((id, name.to_owned(), at));
-        })
-    });
-    try_join_all(work).await?;
+    let mut tasks = JoinSet::new();
+    for mut floor in floors {
+        tasks.spawn(async move {
+            let take = |id, name: &str, at| {
+                black_box((id, name.to_owned(), at));
+            };
+            floor.prepared_pipeline(count / POOL, batch, Syncs::Each, take).await
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
     meter.finish(count)
 }
 
