@@ -19,7 +19,7 @@ pub struct Samples(Vec<String>);
 
 impl Samples {
     /// Makes the texts.
-    pub fn new() -> Self {
+    pub fn make() -> Self {
         Self((1..=1024).map(|number| sample(number).1).collect())
     }
 

@@ -156,7 +156,7 @@ async fn rows_collected(config: Config, count: usize) -> Result<Option<Measured>
 }
 
 async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut connection = Connection::connect(&unix(target)).await?;
     let statement = connection.prepare(INSERT).await?;
     let mut meter = Meter::start()?;
@@ -175,7 +175,7 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
 }
 
 async fn unnest(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut connection = Connection::connect(&unix(target)).await?;
     let statement = connection.prepare(UNNEST).await?;
     let meter = Meter::start()?;

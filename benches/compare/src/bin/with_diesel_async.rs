@@ -164,7 +164,7 @@ async fn rows_collected(target: &Target, count: usize) -> Result<Option<Measured
 }
 
 async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut connection = AsyncPgConnection::establish(&unix(target)).await?;
     let mut meter = Meter::start()?;
     if in_transaction {

@@ -137,7 +137,7 @@ async fn rows_collected(target: &Target, count: usize) -> Result<Option<Measured
 }
 
 async fn copy_in(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut floor = unix(target).await?;
     let meter = Meter::start()?;
     let copied = floor.copy_in(samples.rows(count)).await?;

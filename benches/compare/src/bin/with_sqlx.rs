@@ -143,7 +143,7 @@ async fn rows_collected(target: &Target, count: usize) -> Result<Option<Measured
 
 /// It has no typed COPY.
 async fn copy_in(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut connection = unix(target).connect().await?;
     let meter = Meter::start()?;
     let mut copy = connection.copy_in_raw(COPY_IN).await?;
@@ -156,7 +156,7 @@ async fn copy_in(target: &Target, count: usize) -> Result<Option<Measured>> {
 }
 
 async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut connection = unix(target).connect().await?;
     let mut meter = Meter::start()?;
     if in_transaction {
@@ -174,7 +174,7 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
 }
 
 async fn unnest(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut connection = unix(target).connect().await?;
     let meter = Meter::start()?;
     let (mut ids, mut labels, mut values) = (Vec::new(), Vec::new(), Vec::new());

@@ -228,7 +228,7 @@ async fn rows_collected(target: &Target, count: usize) -> Result<Option<Measured
 }
 
 async fn copy_in(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let client = connect(&unix(target), NoTls).await?;
     let meter = Meter::start()?;
     let writer = BinaryCopyInWriter::new(client.copy_in(COPY_IN).await?, &COPIED);
@@ -256,7 +256,7 @@ async fn copy_out(target: &Target, count: usize) -> Result<Option<Measured>> {
 }
 
 async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let client = connect(&unix(target), NoTls).await?;
     let statement = client.prepare(INSERT).await?;
     let mut meter = Meter::start()?;
@@ -276,7 +276,7 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
 
 /// It has no execute_many; what comes nearest is all of them on the way in one transaction.
 async fn insert_many(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let client = connect(&unix(target), NoTls).await?;
     let statement = client.prepare(INSERT).await?;
     let (client, statement) = (&client, &statement);
@@ -294,7 +294,7 @@ async fn insert_many(target: &Target, count: usize) -> Result<Option<Measured>> 
 }
 
 async fn unnest(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let client = connect(&unix(target), NoTls).await?;
     let statement = client.prepare(UNNEST).await?;
     let meter = Meter::start()?;

@@ -211,7 +211,7 @@ async fn rows_collected(target: &Target, count: usize) -> Result<Option<Measured
 
 /// It has no typed COPY, and no back-pressure.
 async fn copy_in(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let mut client = connect(unix(target)).await?;
     let statement = Statement::named(COPY_IN, &[]).execute(&client).await?.leak();
     let meter = Meter::start()?;
@@ -226,7 +226,7 @@ async fn copy_in(target: &Target, count: usize) -> Result<Option<Measured>> {
 }
 
 async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let client = connect(unix(target)).await?;
     let statement = Statement::named(INSERT, &[]).execute(&client).await?;
     let mut meter = Meter::start()?;
@@ -246,7 +246,7 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
 
 /// It has no execute_many; what comes nearest is all of them on the way in one transaction.
 async fn insert_many(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let client = connect(unix(target)).await?;
     let statement = Statement::named(INSERT, &[]).execute(&client).await?;
     let meter = Meter::start()?;
@@ -263,7 +263,7 @@ async fn insert_many(target: &Target, count: usize) -> Result<Option<Measured>> 
 }
 
 async fn unnest(target: &Target, count: usize) -> Result<Option<Measured>> {
-    let samples = Samples::new();
+    let samples = Samples::make();
     let client = connect(unix(target)).await?;
     let statement = Statement::named(UNNEST, &[]).execute(&client).await?;
     let meter = Meter::start()?;
