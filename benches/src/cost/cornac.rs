@@ -36,10 +36,10 @@ async fn point_selects(connection: &mut Connection, count: usize) -> Result<()> 
 }
 
 async fn pipelined_point_selects(connection: &mut Connection, count: usize) -> Result<()> {
-    connection.prepare(POINT_SELECT).await?;
+    let statement = connection.prepare(POINT_SELECT).await?;
     let mut pipeline = connection.pipeline();
     for id in (0_i32..).take(count) {
-        pipeline.push(POINT_SELECT, (id,));
+        pipeline.push(&statement, (id,));
     }
     let mut results = pipeline.run().await?;
     for _ in 0..count {

@@ -333,6 +333,16 @@ impl Connection {
         session.poll_message().inspect_err(|_| stream.close())
     }
 
+    /// Takes the end of a statement, and the ReadyForQuery behind it, if they have come and are like most.
+    #[inline]
+    pub(crate) fn take_end(&mut self) -> Option<u64> {
+        let affected = self.session.take_end(true)?;
+        if self.session.is_settled() {
+            self.cancel_state.set_idle();
+        }
+        Some(affected)
+    }
+
     /// The row that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
     #[inline]
     pub(crate) fn poll_row(&mut self, columns: usize) -> Result<Option<DataRow<'_>>, Closed> {
@@ -397,7 +407,15 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn poll_cancelling(&mut self, cx: &mut Context<'_>) {
+        if self.cancelling.is_some() {
+            self.poll_request_to_cancel(cx);
+        }
+    }
+
+    #[cold]
+    fn poll_request_to_cancel(&mut self, cx: &mut Context<'_>) {
         let Some(cancelling) = &mut self.cancelling else { return };
         if let Poll::Ready(cancelled) = cancelling.poll(cx) {
             self.cancelling = None;

@@ -8,7 +8,7 @@ use cornac_proto::message::{
     Backend, BackendTag, BindParameters, FormatCode, ServerMessage, Target, TransactionStatus,
     check_parameter_count,
 };
-use cornac_proto::session::{Closed, CommandError, Progress, Session};
+use cornac_proto::session::{Closed, CommandError, Progress};
 use cornac_types::{Columns, ParamError, Params, RowPlan, RowRef, Type};
 
 use crate::connection::Connection;
@@ -198,6 +198,9 @@ impl<'c> Rows<'c> {
             Ok(decoded) => decoded,
             Err(error) => return Err(self.fail(error.into()).await),
         };
+        if self.has_ended() {
+            return Ok(Some(decoded));
+        }
         match self.next().await? {
             None => Ok(Some(decoded)),
             Some(_) => Err(self.fail(Error::new(ErrorKind::TooManyRows, Delivery::Answered)).await),
@@ -229,6 +232,22 @@ impl<'c> Rows<'c> {
         }
     }
 
+    /// Whether the end of the result has come already, and is one like most.
+    #[inline]
+    fn has_ended(&mut self) -> bool {
+        if !matches!(self.outcome, Outcome::Rows) {
+            return false;
+        }
+        match self.flight.take_end() {
+            Some(affected) => {
+                self.affected = affected;
+                self.outcome = Outcome::Over;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Whether a row of the result has come already.
     #[inline]
     pub(crate) fn has_row(&mut self) -> bool {
@@ -250,6 +269,9 @@ impl<'c> Rows<'c> {
     /// Reads up to the next row: true when one is at the front, false when the statement has ended well.
     pub(crate) fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         loop {
+            if self.has_ended() {
+                return Poll::Ready(Ok(false));
+            }
             match self.outcome {
                 Outcome::Over => return Poll::Ready(Ok(false)),
                 Outcome::Suspended => self.resume()?,
@@ -332,6 +354,9 @@ fn poll_head(
 ) -> Poll<Result<(), Refusal>> {
     loop {
         let waited = ready!(flight.poll_wait_for_message(cx));
+        if head.is_at_bind() && flight.session.take_bind_complete() {
+            return Poll::Ready(Ok(()));
+        }
         let progress = flight.progress();
         let lost = |closed| Refusal::Final(lost(closed, progress, statement));
         waited.map_err(lost)?;
@@ -413,12 +438,18 @@ impl Travel {
             flight.write_pending_begin()?;
         }
         let Description { parameters, result_formats, .. } = &**statement.description();
+        let bound = Bound::new(params, parameters);
+        if !*parse && !*describe && fetch_size == 0 {
+            let run = flight.session.run(statement.head(), &bound, result_formats, true);
+            return run.map_err(BindError::into_error);
+        }
         if *parse {
             let types: Vec<u32> = parameters.iter().map(|ty| ty.oid().0).collect();
             flight.session.parse(statement.name(), statement.sql(), &types).map_err(Error::command)?;
             statement.set_may_be_parsed(true);
         }
-        Bound::new(params, parameters).write(&mut flight.session, statement.name(), result_formats)?;
+        let written = flight.session.bind("", statement.name(), &bound, result_formats);
+        written.map_err(BindError::into_error)?;
         if *describe {
             flight.session.describe(Target::Portal("")).map_err(Error::command)?;
         }
@@ -439,16 +470,6 @@ pub(crate) struct Bound<'p, P> {
 impl<'p, P: Params> Bound<'p, P> {
     pub(crate) fn new(params: &'p P, types: &'p [Type]) -> Self {
         Self { params, types }
-    }
-
-    /// Writes a Bind of the unnamed portal.
-    pub(crate) fn write(
-        &self,
-        session: &mut Session,
-        statement: &str,
-        result_formats: &[FormatCode],
-    ) -> Result<()> {
-        session.bind("", statement, self, result_formats).map_err(BindError::into_error)
     }
 }
 
@@ -484,6 +505,11 @@ impl<P: Params> BindParameters for Bound<'_, P> {
 
     fn count(&self) -> usize {
         self.params.count()
+    }
+
+    #[inline]
+    fn all_binary(&self) -> bool {
+        self.params.all_binary(self.types)
     }
 
     fn formats(&self, put: &mut dyn FnMut(FormatCode)) {

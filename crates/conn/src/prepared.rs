@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cornac_proto::message::{
-    Backend, BackendTag, FieldDescription, FormatCode, ParameterDescription, RowDescription, ServerMessage,
-    Target,
+    Backend, BackendTag, BindHead, FieldDescription, FormatCode, ParameterDescription, RowDescription,
+    ServerMessage, Target,
 };
 use cornac_types::{Column, Columns, Format, Oid, Type};
 
@@ -76,6 +76,16 @@ impl Prepared {
 
     pub(crate) fn name(&self) -> &str {
         self.0.name.as_ref().map_or("", |name| name.as_str())
+    }
+
+    /// The name as a Bind begins with it.
+    pub(crate) fn head(&self) -> &BindHead {
+        self.0.name.as_ref().map_or(&BindHead::UNNAMED, |name| name.head())
+    }
+
+    /// Whether it is the unnamed statement, which is parsed in front of each Bind.
+    pub(crate) fn is_unnamed(&self) -> bool {
+        self.0.name.is_none()
     }
 
     pub(crate) fn shared_sql(&self) -> &Arc<str> {

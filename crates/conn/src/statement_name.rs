@@ -3,16 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// How long a name may be: the prefix and eleven digits of base 32.
-const NAME_MAX: usize = PREFIX.len() + 13 + 1 + 11;
+use cornac_proto::message::BindHead;
+
+/// How long a name may be: the prefix and two numbers in base 32.
+const NAME_MAX: usize = PREFIX.len() + 13 + 1 + 13;
 
 const PREFIX: &str = "cornac_";
 
 /// A name at the server, which is retired when it is dropped: also when the future that was to prepare it is.
 #[derive(Debug)]
 pub(crate) struct StatementName {
-    name: [u8; NAME_MAX],
-    len: u8,
+    head: BindHead,
     may_be_parsed: AtomicBool,
     era: u32,
     retired: Arc<Retired>,
@@ -20,8 +21,12 @@ pub(crate) struct StatementName {
 
 impl StatementName {
     pub(crate) fn as_str(&self) -> &str {
-        let name = self.name.get(..usize::from(self.len)).unwrap_or_default();
-        std::str::from_utf8(name).unwrap_or_default()
+        self.head.statement()
+    }
+
+    /// The name as a Bind begins with it.
+    pub(crate) fn head(&self) -> &BindHead {
+        &self.head
     }
 
     /// A Parse with this name is written, so that there may be something to close; or the server has refused it.
@@ -86,21 +91,16 @@ impl StatementNames {
     /// A name behind a prefix that is random for each process: a pooler's server connection may still hold what a
     /// stranger left, and that must not be taken for ours.
     pub(crate) fn fresh(&mut self) -> StatementName {
-        let mut name = [0; NAME_MAX];
-        let digits = [(process_prefix(), "_"), (self.next, "")];
-        let written = digits.iter().fold(PREFIX.as_bytes().to_vec(), |mut written, (number, behind)| {
-            write_base_32(*number, &mut written);
-            written.extend_from_slice(behind.as_bytes());
-            written
-        });
-        let len = written.len().min(NAME_MAX);
-        for (place, byte) in name.iter_mut().zip(&written) {
-            *place = *byte;
-        }
+        let mut name = String::with_capacity(NAME_MAX);
+        name.push_str(PREFIX);
+        write_base_32(process_prefix(), &mut name);
+        name.push('_');
+        write_base_32(self.next, &mut name);
         self.next = self.next.wrapping_add(1);
-        let len = u8::try_from(len).unwrap_or_default();
+        // It fits: 13 digits are all that a number can have.
+        let head = BindHead::new(&name).unwrap_or(BindHead::UNNAMED);
         let (may_be_parsed, era) = (AtomicBool::new(false), self.era);
-        StatementName { name, len, may_be_parsed, era, retired: Arc::clone(&self.retired) }
+        StatementName { head, may_be_parsed, era, retired: Arc::clone(&self.retired) }
     }
 
     /// Every name that was given may be gone at the server. They are closed there all the same, which is no error.
@@ -121,18 +121,13 @@ impl StatementNames {
     }
 }
 
-fn write_base_32(mut number: u64, out: &mut Vec<u8>) {
+fn write_base_32(number: u64, out: &mut String) {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
-    let start = out.len();
-    loop {
-        let digit = usize::try_from(number % 32).unwrap_or_default();
-        out.extend(DIGITS.get(digit));
-        number /= 32;
-        if number == 0 {
-            break;
-        }
+    let digits = (64 - number.leading_zeros()).div_ceil(5).max(1);
+    for place in (0..digits).rev() {
+        let digit = usize::try_from((number >> (5 * place)) % 32).unwrap_or_default();
+        out.extend(DIGITS.get(digit).copied().map(char::from));
     }
-    out.get_mut(start..).unwrap_or_default().reverse();
 }
 
 fn process_prefix() -> u64 {

@@ -222,6 +222,25 @@ impl ReceiveBuffer {
         false
     }
 
+    /// What stands at the front, unless that is thrown away.
+    #[inline]
+    pub(crate) fn front_bytes(&self) -> Option<&[u8]> {
+        if self.discarded.is_some() { None } else { self.bytes.get(self.taken..) }
+    }
+
+    /// Whether a message of these bytes stands at the front.
+    #[inline]
+    pub(crate) fn starts_with(&self, message: &[u8]) -> bool {
+        self.front_bytes().is_some_and(|bytes| bytes.starts_with(message))
+    }
+
+    /// Takes messages of `len` bytes in all off the front, which stand there as a whole.
+    #[inline]
+    pub(crate) fn take(&mut self, len: usize) {
+        self.front = None;
+        self.taken = self.taken.saturating_add(len);
+    }
+
     /// Whether a DataRow stands at the front as a whole: what [`peek_tag`](Self::peek_tag) finds out, where it matters how fast. A row
     /// that is too long is left to that.
     #[inline]

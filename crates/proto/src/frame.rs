@@ -150,7 +150,11 @@ pub(crate) fn counted<E: From<EncodeError>>(
     written.inspect_err(|_| out.truncate(start))
 }
 
-fn fill_in_length(out: &mut BytesMut, message: &'static str, start: usize) -> Result<(), EncodeError> {
+pub(crate) fn fill_in_length(
+    out: &mut BytesMut,
+    message: &'static str,
+    start: usize,
+) -> Result<(), EncodeError> {
     let bytes = out.len().saturating_sub(start);
     let too_long = EncodeError::TooLong { message, bytes, limit: MESSAGE_LEN_MAX };
     if bytes > MESSAGE_LEN_MAX {

@@ -45,6 +45,12 @@ impl Head {
         if self.prelude > 0 { Stage::Prelude } else { self.stage }
     }
 
+    /// Whether BindComplete is all that stands in front of the result.
+    #[inline]
+    pub(crate) fn is_at_bind(self) -> bool {
+        self.prelude == 0 && self.stage == Stage::Bind && !self.describe
+    }
+
     /// Takes the next reply. The ledger has found it to be due.
     pub(crate) fn handle<'a>(&mut self, message: &Backend<'a>) -> Step<'a> {
         match *message {

@@ -37,7 +37,10 @@ fn behind_comment(mut rest: &str) -> &str {
 
 /// Whether the statement is a COPY.
 pub(crate) fn is_copy(sql: &str) -> bool {
-    first_keyword(sql).eq_ignore_ascii_case("copy")
+    // Most statements begin with another letter.
+    let may_be =
+        sql.bytes().next().is_some_and(|first| matches!(first, b'c' | b'C') || !first.is_ascii_alphabetic());
+    may_be && first_keyword(sql).eq_ignore_ascii_case("copy")
 }
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ impl Statements {
 
     /// The server has parsed a statement: it stays so until it is closed.
     pub(crate) fn parsed(&mut self, prepared: &Prepared) {
-        if prepared.name().is_empty() {
+        if prepared.is_unnamed() {
             return;
         }
         let Self { parsed, path, .. } = self;

@@ -16,7 +16,7 @@ use crate::core::head::BEGIN_REPLIES;
 use crate::core::keyword::is_copy;
 use crate::core::stale::{Stage, what_is_stale};
 use crate::error::{Delivery, Error, ErrorKind, Result};
-use crate::execution::Bound;
+use crate::execution::{BindError, Bound};
 use crate::flight::Flight;
 use crate::prepared::Prepared;
 use crate::statement::IntoStatement;
@@ -69,7 +69,7 @@ impl Connection {
             return Err(Error::usage(COPY_MISPLACED, Delivery::NotSent).with_statement(statement.sql()));
         }
         let prepared = self.ready_statement(&statement).await?;
-        let parse = prepared.name().is_empty();
+        let parse = prepared.is_unnamed();
         let mut flight = Flight::new(self);
         flight.close_retired_statements()?;
         let prelude = if flight.has_pending_begin() { BEGIN_REPLIES } else { 0 };
@@ -212,10 +212,8 @@ impl Batch<'_> {
         let Self { flight, statement, written, .. } = self;
         let description = statement.description();
         let bound = Bound::new(params, &description.parameters);
-        bound
-            .write(&mut flight.session, statement.name(), &description.result_formats)
-            .and_then(|()| flight.session.execute("", 0).map_err(Error::command))
-            .map_err(|error| error.with_parameter_set(*written))
+        let run = flight.session.run(statement.head(), &bound, &description.result_formats, false);
+        run.map_err(|error| BindError::into_error(error).with_parameter_set(*written))
     }
 
     /// Waits until the socket has taken half of what was written ahead; what the server says meanwhile is read.

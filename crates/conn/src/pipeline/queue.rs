@@ -198,14 +198,14 @@ impl<'c, 'p> Pipeline<'c, 'p> {
         let description = prepared.description();
         let bound = Bound::new(params, &description.parameters);
         let types: Vec<u32>;
-        let parse = if prepared.name().is_empty() {
+        let parse = if prepared.is_unnamed() {
             types = description.parameters.iter().map(|ty| ty.oid().0).collect();
             Some(UnnamedParse { sql: prepared.sql(), parameter_types: &types })
         } else {
             None
         };
         let (formats, sync) = (&description.result_formats, !self.atomic);
-        let entry = match self.queue.push(parse, prepared.name(), &bound, formats, sync) {
+        let entry = match self.queue.push(parse, prepared.head(), &bound, formats, sync) {
             Ok(()) => Entry::Ready(prepared),
             Err(error) => Entry::Invalid(BindError::into_error(error).with_statement(prepared.sql())),
         };

@@ -262,6 +262,10 @@ impl<'c> PipelineResults<'c> {
                     return Poll::Ready(Ok(error.map_or(Begun::NotRun, Begun::Failed)));
                 }
                 Some(Entry::Ready(prepared)) => match self.stage {
+                    Stage::Bind if self.prelude == 0 && self.flight.session.take_bind_complete() => {
+                        self.stage = Stage::Execute;
+                        self.affected = 0;
+                    }
                     Stage::Execute => return Poll::Ready(Ok(Begun::Running(prepared.clone()))),
                     _ => ready!(self.poll_handle(cx))?,
                 },
@@ -271,9 +275,15 @@ impl<'c> PipelineResults<'c> {
 
     /// True when a row is at the front, false when the statement has ended.
     async fn next_row(&mut self) -> Result<bool> {
+        if self.stage == Stage::Execute && self.flight.session.has_row() {
+            return Ok(true);
+        }
+        if self.has_ended() {
+            return Ok(false);
+        }
         poll_fn(|cx| {
             loop {
-                if self.stage != Stage::Execute {
+                if self.stage != Stage::Execute || self.has_ended() {
                     return Poll::Ready(Ok(false));
                 }
                 if ready!(self.poll_tag(cx))? == BackendTag::DataRow {
@@ -283,6 +293,23 @@ impl<'c> PipelineResults<'c> {
             }
         })
         .await
+    }
+
+    /// Whether the end of the statement has come already, and is one like most.
+    #[inline]
+    fn has_ended(&mut self) -> bool {
+        if self.stage != Stage::Execute || self.refused.is_some() {
+            return false;
+        }
+        let ended = match self.segment {
+            Segment::Each => self.flight.take_end(),
+            _ => self.flight.session.take_end(false),
+        };
+        let Some(affected) = ended else { return false };
+        self.affected = affected;
+        self.entries.pop_front();
+        self.stage = Stage::Bind;
+        true
     }
 
     fn take_row<'r>(&'r mut self, statement: &'r Prepared) -> Result<Option<RowRef<'r>>> {

@@ -42,6 +42,11 @@ pub trait BindParameters {
     /// How many parameters there are.
     fn count(&self) -> usize;
 
+    /// Whether all of them are written in binary, which is then said once.
+    fn all_binary(&self) -> bool {
+        false
+    }
+
     /// Passes their formats to `put`: none (all are text), one (for all of them), or one for each.
     fn formats(&self, put: &mut dyn FnMut(FormatCode));
 
@@ -98,12 +103,24 @@ pub fn bind<P: BindParameters>(
         put_cstr(out, BIND, "portal name", portal.as_bytes())?;
         put_cstr(out, BIND, "statement name", statement.as_bytes())?;
         put_parameters(out, BIND, parameters)?;
-        put_count(out, BIND, "result formats", result_formats.len())?;
-        for format in result_formats {
-            out.put_u16(format.code());
-        }
-        Ok(())
+        Ok(put_formats(out, result_formats)?)
     })
+}
+
+/// The formats of the result: none (all are text), one (for all of them), or one for each.
+#[inline]
+pub(super) fn put_formats(out: &mut BytesMut, result_formats: &[FormatCode]) -> Result<(), EncodeError> {
+    match result_formats {
+        [] => out.put_u16(0),
+        [one] => out.put_u32((1 << 16) | u32::from(one.code())),
+        many => {
+            put_count(out, BIND, "result formats", many.len())?;
+            for format in many {
+                out.put_u16(format.code());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a Bind has room for `count` parameters, before anything is asked of the server that depends on it.
@@ -112,16 +129,27 @@ pub fn bind<P: BindParameters>(
 ///
 /// More than 65,535.
 pub fn check_parameter_count(count: usize) -> Result<(), EncodeError> {
-    put_count(&mut BytesMut::new(), BIND, "parameters", count)
+    let limit = usize::from(u16::MAX);
+    if count > limit {
+        return Err(EncodeError::TooMany { message: BIND, items: "parameters", count, limit });
+    }
+    Ok(())
 }
 
 /// Formats, count and values, as Bind and FunctionCall have them.
+#[inline]
 pub(super) fn put_parameters<P: BindParameters>(
     out: &mut BytesMut,
     message: &'static str,
     parameters: &P,
 ) -> Result<(), P::Error> {
     let count = parameters.count();
+    if let (true, Ok(short)) = (parameters.all_binary(), u16::try_from(count)) {
+        // One format, binary, and the count.
+        let [high, low] = short.to_be_bytes();
+        out.put_slice(&[0, 1, 0, 1, high, low]);
+        return parameters.encode(out);
+    }
     let place = out.len();
     put_count(out, message, "parameters", count)?;
     let mut formats: usize = 0;

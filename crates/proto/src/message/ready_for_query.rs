@@ -26,13 +26,20 @@ impl TransactionStatus {
         }
     }
 
-    pub(crate) fn decode(body: &mut Cursor<'_>) -> Result<Self, Malformed> {
-        match body.take_u8("transaction status")? {
-            b'I' => Ok(Self::Idle),
-            b'T' => Ok(Self::InTransaction),
-            b'E' => Ok(Self::Failed),
-            other => Err(Malformed::new("transaction status", Problem::Code(other.into()))),
+    /// From the byte on the wire.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            b'I' => Some(Self::Idle),
+            b'T' => Some(Self::InTransaction),
+            b'E' => Some(Self::Failed),
+            _ => None,
         }
+    }
+
+    pub(crate) fn decode(body: &mut Cursor<'_>) -> Result<Self, Malformed> {
+        let byte = body.take_u8("transaction status")?;
+        let unknown = || Malformed::new("transaction status", Problem::Code(byte.into()));
+        Self::from_byte(byte).ok_or_else(unknown)
     }
 }
 

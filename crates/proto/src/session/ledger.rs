@@ -92,6 +92,45 @@ impl Ledger {
         self.drop_settled();
     }
 
+    /// As [`push`](Self::push) for Bind and Execute, and Sync if `sync`.
+    #[inline]
+    pub(crate) fn push_run(&mut self, sync: bool) {
+        let run = [Owed::Bind, Owed::Execute(Output::Awaited), Owed::Sync { ends_skipping: false }];
+        let run = if sync { run.as_slice() } else { run.split_last().map_or(&[][..], |(_, run)| run) };
+        if self.skipping {
+            for owed in run {
+                self.push(*owed);
+            }
+        } else {
+            self.entries.extend(run);
+            self.open = !sync;
+        }
+    }
+
+    /// The oldest request that is not fully answered.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<Owed> {
+        self.entries.front().copied()
+    }
+
+    /// Whether a Sync stands behind the oldest request.
+    #[inline]
+    pub(crate) fn is_sync_next(&self) -> bool {
+        matches!(self.entries.get(1), Some(Owed::Sync { .. }))
+    }
+
+    /// The oldest request is fully answered, and the Sync behind it if `sync`.
+    #[inline]
+    pub(crate) fn settle_front(&mut self, sync: bool) {
+        self.pop();
+        if sync {
+            self.pop();
+        }
+        if let Some(Owed::Nothing) | None = self.entries.front() {
+            self.drop_settled();
+        }
+    }
+
     pub(crate) fn mark(&self) -> LedgerMark {
         let entries = self.settled.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX));
         LedgerMark { entries, open: self.open }
@@ -283,6 +322,7 @@ impl Ledger {
         self.open = is_extended;
     }
 
+    #[inline]
     fn pop(&mut self) {
         if self.entries.pop_front().is_some() {
             self.settled = self.settled.saturating_add(1);

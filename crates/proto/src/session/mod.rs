@@ -4,6 +4,7 @@ mod copy;
 mod ledger;
 mod parameters;
 mod queue;
+mod run;
 
 use std::fmt;
 use std::sync::Arc;
@@ -563,10 +564,7 @@ impl Session {
     where
         E: From<CommandError> + From<F>,
     {
-        self.check_open()?;
-        if self.takes_copy_data() {
-            return Err(CommandError::CopyIn.into());
-        }
+        self.check_takes_requests()?;
         write(self.send.tail())?;
         self.ledger.push(owed);
         Ok(())

@@ -3,8 +3,8 @@
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::ledger::Owed;
-use super::{CommandError, Output, Session};
-use crate::message::{self, BindParameters, FormatCode};
+use super::{CommandError, Session};
+use crate::message::{self, BindHead, BindParameters, FormatCode};
 
 /// Executions of statements, each encoded as a whole and not yet requested: a pipeline is collected here, and moves into a [`Session`]
 /// as fast as the socket takes it.
@@ -39,7 +39,7 @@ impl ExecutionQueue {
     pub fn push<P: BindParameters>(
         &mut self,
         parse: Option<UnnamedParse<'_>>,
-        statement: &str,
+        statement: &BindHead,
         parameters: &P,
         result_formats: &[FormatCode],
         sync: bool,
@@ -69,7 +69,7 @@ impl ExecutionQueue {
 fn write<P: BindParameters>(
     out: &mut BytesMut,
     parse: Option<UnnamedParse<'_>>,
-    statement: &str,
+    statement: &BindHead,
     parameters: &P,
     result_formats: &[FormatCode],
     sync: bool,
@@ -79,12 +79,7 @@ fn write<P: BindParameters>(
     if let Some(UnnamedParse { sql, parameter_types }) = parse {
         message::parse(out, "", sql, parameter_types)?;
     }
-    message::bind(out, "", statement, parameters, result_formats)?;
-    message::execute(out, "", 0)?;
-    if sync {
-        message::sync(out);
-    }
-    Ok(())
+    message::run(out, statement, parameters, result_formats, sync)
 }
 
 impl Session {
@@ -99,19 +94,12 @@ impl Session {
         };
         let len = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
         let Some(messages) = rest.get(..len) else { return Ok(()) };
-        self.check_open()?;
-        if self.takes_copy_data() {
-            return Err(CommandError::CopyIn);
-        }
+        self.check_takes_requests()?;
         self.send.tail().extend_from_slice(messages);
         if what & PARSE != 0 {
             self.ledger.push(Owed::Parse);
         }
-        self.ledger.push(Owed::Bind);
-        self.ledger.push(Owed::Execute(Output::Awaited));
-        if what & SYNC != 0 {
-            self.ledger.push(Owed::Sync { ends_skipping: false });
-        }
+        self.ledger.push_run(what & SYNC != 0);
         queue.bytes.advance(HEAD_LEN.saturating_add(len));
         Ok(())
     }

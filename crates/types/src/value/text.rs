@@ -38,13 +38,19 @@ impl Encode for str {
     #[inline]
     fn encode(&self, _ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         check_len(self.len())?;
-        if let Some(position) = memchr::memchr(0, self.as_bytes()) {
+        if let Some(position) = position_of_nul(self.as_bytes()) {
             let what = format!("PostgreSQL's text has no NUL, and there is one at byte {position}");
             return Err(EncodeError::out_of_range(what));
         }
         out.extend_from_slice(self.as_bytes());
         Ok(IsNull::No)
     }
+}
+
+/// Where the first NUL stands. In a short text, the loop is over before a search that is made for long ones has begun.
+#[inline]
+fn position_of_nul(text: &[u8]) -> Option<usize> {
+    if text.len() <= 32 { text.iter().position(|&byte| byte == 0) } else { memchr::memchr(0, text) }
 }
 
 macro_rules! like_str {
