@@ -140,6 +140,17 @@ fn from_pip(version: Option<&str>) -> Result<ServerBinaries> {
     })
 }
 
+/// The headers of server 18, to compile modules with that its servers load.
+///
+/// # Errors
+///
+/// When pip does not bring them.
+pub fn server_headers() -> Result<PathBuf> {
+    let programs = from_pip(Some("18"))?;
+    let installation = programs.directory().parent().context("programs without an installation")?;
+    Ok(installation.join("include/server"))
+}
+
 fn from_apt(_version: Option<&str>) -> Result<ServerBinaries> {
     ensure!(rustix::process::geteuid().is_root(), "needs root");
     let noninteractive = |command: &mut Command| run(command.env("DEBIAN_FRONTEND", "noninteractive"));

@@ -72,16 +72,16 @@ impl Table<'_> {
         }
         let Compared { ours, theirs, .. } = compare(&self.oracle, conninfo).await;
         *self.outcomes.entry(ours.0).or_default() += 1;
-        if ours.0 != theirs.0 {
-            let is_own = roots == format!("{name}.crt") && (ours.0, theirs.0) == ("TLS", "refused");
-            assert!(is_own, "{name} for {host}, {mode}, {roots}, {list:?}: ours {ours:?}, theirs {theirs:?}");
-            self.on_purpose += 1;
-        } else {
+        if ours.0 == theirs.0 {
             // What is refused by both is refused here because of the certificate.
             assert!(
                 ours.0 == "TLS" || ours.1.contains("certificate") || ours.1.contains("revocation"),
                 "{ours:?}"
             );
+        } else {
+            let is_own = roots == format!("{name}.crt") && (ours.0, theirs.0) == ("TLS", "refused");
+            assert!(is_own, "{name} for {host}, {mode}, {roots}, {list:?}: ours {ours:?}, theirs {theirs:?}");
+            self.on_purpose += 1;
         }
     }
 }

@@ -25,6 +25,7 @@ mod negotiation;
 mod oversized;
 mod pipelines;
 mod random_drops;
+mod oauth;
 mod recorded;
 mod secrets;
 mod server_timeouts;

@@ -169,6 +169,7 @@ async fn entry_07_a_server_that_does_not_bind_is_refused_where_binding_is_requir
 
 #[tokio::test]
 async fn entry_23_the_flag_says_what_both_sides_can() {
+    use ChannelBindingMode::{Disable, Prefer, Require};
     deadline(async {
         let pki = Pki::new().unwrap();
         pki.issue("bound", "root", &FOR_LOOPBACK).unwrap();
@@ -176,7 +177,6 @@ async fn entry_23_the_flag_says_what_both_sides_can() {
         pki.issue("unbound", "edroot", &Request { signature: &[], ..FOR_LOOPBACK }).unwrap();
         let both: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
         let plain: &[&str] = &["SCRAM-SHA-256"];
-        use ChannelBindingMode::{Disable, Prefer, Require};
         for (name, mode, offered, expected) in [
             ("bound", Prefer, both, Some("p=tls-server-end-point,,")),
             ("bound", Require, both, Some("p=tls-server-end-point,,")),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::steps::{Step, run_all};
-use crate::{cost, demo, fuzz, lint, test};
+use crate::{cost, demo, fuzz, kerberos, lint, test};
 
 /// How long CI fuzzes each target, in seconds.
 const FUZZ_SECONDS: u32 = 10;
@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         steps.push(("test", &|| test::run(&test::Arguments::all())));
     }
     steps.push(("cost", &|| cost::run(&cost::Arguments::check())));
+    steps.push(("kerberos", &kerberos::run));
     steps.push(("demo", &|| demo::run(&demo::Arguments::default())));
     steps.push(("fuzz", &|| fuzz::run(&fuzz::Arguments::all(FUZZ_SECONDS))));
     run_all(&steps)

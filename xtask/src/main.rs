@@ -9,6 +9,7 @@ mod compare;
 mod cost;
 mod demo;
 mod fuzz;
+mod kerberos;
 mod lint;
 mod server;
 mod steps;
@@ -32,6 +33,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Every test of the workspace, on a server that is started for them.
     Test(test::Arguments),
+    /// The tests of GSSAPI, on a Kerberos realm of their own. Needs MIT Kerberos with its headers, libclang, and a PostgreSQL with GSSAPI.
+    Kerberos,
     /// Start a throw-away server, print its URL, and stop it on Ctrl-C.
     Server(server::Arguments),
     /// Formatting, clippy, docs, generated tables, style and dependencies.
@@ -56,6 +59,7 @@ fn main() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
+        Verb::Kerberos => kerberos::run(),
         Verb::Server(arguments) => server::run(&arguments),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),

@@ -45,7 +45,7 @@ impl Exchange {
         match self {
             Self::Begins(service) => {
                 let name = Name::new(service.name.as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE))
-                    .map_err(|error| said("the name of the service cannot be used", &error))?;
+                    .map_err(|error| said("the name of the service cannot be used", error))?;
                 let mut flags = CtxFlags::GSS_C_MUTUAL_FLAG;
                 flags.set(CtxFlags::GSS_C_DELEG_FLAG, service.delegates);
                 // The credentials and the mechanism are the library's defaults, as in libpq.
@@ -63,12 +63,12 @@ impl Exchange {
 fn advance(context: &mut ClientCtx, from_server: Option<&[u8]>) -> Result<Outcome, GssapiError> {
     let token = context
         .step(from_server, None)
-        .map_err(|error| said("the library gives no token for the server", &error))?;
+        .map_err(|error| said("the library gives no token for the server", error))?;
     let is_established = context.is_complete();
     if is_established {
         // What was granted, not what was asked for.
         let granted =
-            context.flags().map_err(|error| said("the security context cannot be inspected", &error))?;
+            context.flags().map_err(|error| said("the security context cannot be inspected", error))?;
         if !granted.contains(CtxFlags::GSS_C_MUTUAL_FLAG) {
             return Err(GssapiError::NotMutual);
         }
@@ -77,6 +77,6 @@ fn advance(context: &mut ClientCtx, from_server: Option<&[u8]>) -> Result<Outcom
     Ok(Outcome { token, is_established })
 }
 
-fn said(doing: &'static str, error: &Error) -> GssapiError {
+fn said(doing: &'static str, error: Error) -> GssapiError {
     GssapiError::Library { doing, said: error.to_string() }
 }
