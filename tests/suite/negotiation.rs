@@ -380,29 +380,50 @@ async fn entry_16_a_server_that_is_starting_up_is_tried_again() {
 #[tokio::test]
 async fn entry_17_refusals_are_told_apart_and_wrong_passwords_not_tried_again() {
     deadline(async {
-        let settings = vec![("max_connections".to_owned(), "5".to_owned()), ("superuser_reserved_connections".to_owned(), "0".to_owned()), ("max_wal_senders".to_owned(), "0".to_owned())];
-        let hba = "host all trusted 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\nlocal all all trust\n";
-        let cluster = Cluster::start(&ClusterOptions { hba: Some(hba.to_owned()), settings, ..ClusterOptions::default() }).unwrap();
-        let state = async |config: &Config| Connection::connect(config).await.map(|_| ()).unwrap_err().sql_state();
+        // A server with TLS, so that allow and prefer have another way to go.
+        let pki = cornac_tests::pki::Pki::new().unwrap();
+        pki.issue("server", "root", &cornac_tests::pki::Request::default()).unwrap();
+        let mut options = pki.server_options("server").unwrap();
+        for (name, value) in
+            [("max_connections", "5"), ("superuser_reserved_connections", "0"), ("max_wal_senders", "0")]
+        {
+            options.settings.push((name.to_owned(), value.to_owned()));
+        }
+        options.hba = Some(
+            "host all trusted 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\nlocal all all trust\n"
+                .to_owned(),
+        );
+        let cluster = Cluster::start(&options).unwrap();
+        let state =
+            async |config: &Config| Connection::connect(config).await.map(|_| ()).unwrap_err().sql_state();
         let config = cluster.config(SUPERUSER);
+        let refused_by_hba = Some(SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
         assert_eq!(state(&config.clone().password("wrong")).await, Some(SqlState::INVALID_PASSWORD));
-        assert_eq!(state(&cluster.config("trusted")).await, Some(SqlState::INVALID_AUTHORIZATION_SPECIFICATION));
+        assert_eq!(state(&cluster.config("trusted")).await, refused_by_hba);
         assert_eq!(state(&config.clone().dbname("none")).await, Some(SqlState::INVALID_CATALOG_NAME));
         let mut held = Vec::new();
         while held.len() < 5 {
             held.push(Connection::connect(&cluster.socket_config(SUPERUSER)).await.unwrap());
         }
         assert_eq!(state(&config).await, Some(SqlState::TOO_MANY_CONNECTIONS));
-        // Under prefer, which would allow another attempt, a wrong password is sent once.
-        let log_before = cluster.log().matches("password authentication failed").count();
         held.clear();
-        loop {
-            match state(&config.clone().password("wrong").ssl_mode(SslMode::Prefer)).await {
-                Some(SqlState::TOO_MANY_CONNECTIONS) => {}
-                refused => break assert_eq!(refused, Some(SqlState::INVALID_PASSWORD)),
+        for mode in [SslMode::Prefer, SslMode::Allow] {
+            // A password that is wrong is sent once, and to one host.
+            let twice = [config.hosts(), config.hosts()].concat();
+            let wrong = config.clone().password("wrong").ssl_mode(mode).with_hosts(twice);
+            let log_before = cluster.log().matches("password authentication failed").count();
+            loop {
+                match state(&wrong).await {
+                    // The backends of those that were held take a moment to end.
+                    Some(SqlState::TOO_MANY_CONNECTIONS) => {}
+                    refused => break assert_eq!(refused, Some(SqlState::INVALID_PASSWORD)),
+                }
             }
+            assert_eq!(cluster.log().matches("password authentication failed").count(), log_before + 1, "{mode:?}");
+            // What pg_hba.conf refuses is tried in the other way.
+            assert_eq!(failures(&cluster.config("trusted").ssl_mode(mode)).await.len(), 2, "{mode:?}");
         }
-        assert_eq!(cluster.log().matches("password authentication failed").count(), log_before + 1);
+        still_usable(&mut Connection::connect(&config).await.unwrap()).await;
     })
     .await;
 }
