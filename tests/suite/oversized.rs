@@ -132,11 +132,17 @@ async fn input_04_parameters_that_are_too_long_together_are_refused() {
         assert_eq!(refused_parameter(&error.await), 3);
         let statement = watched.connection.prepare("SELECT cardinality($1::bytea[])").await.unwrap();
         // An array is one parameter: it is refused at the element at which it is too long.
-        let error = watched.refuses("an array of three of 350 MiB", async |connection| {
-            let parts: [Vec<u8>; 3] = std::array::from_fn(|_| vec![0_u8; 350 << 20]);
+        let error = watched.refuses("an array of four of 350 MiB", async |connection| {
+            let parts: [Vec<u8>; 4] = std::array::from_fn(|_| vec![0_u8; 350 << 20]);
             connection.execute(&statement, (&parts[..],)).await.map(drop)
         });
-        assert_eq!(refused_parameter(&error.await), 1);
+        let error = error.await;
+        assert_eq!(refused_parameter(&error), 1);
+        let at_the_third = (3 * part.len()) / 10_000_000;
+        assert!(
+            error.to_string().contains(&format!("it is {at_the_third}")),
+            "the fourth was not written: {error}"
+        );
     })
     .await;
 }

@@ -223,7 +223,6 @@ pub(crate) fn put_value<T: Encode + ?Sized>(
         return Ok(());
     }
     let written = out.len().saturating_sub(start).saturating_sub(4);
-    check_len(written)?;
     let length = i32::try_from(written).map_err(|_| too_long("it is", written))?;
     if let Some(place) = out.get_mut(start..).and_then(|value| value.first_chunk_mut::<4>()) {
         *place = length.to_be_bytes();
