@@ -159,6 +159,13 @@ async fn input_04_a_statement_that_is_too_long_is_refused() {
         let sql = very_long();
         let errors = [
             watched.refuses("execute", async |connection| connection.execute(&sql, ()).await.map(drop)).await,
+            watched
+                .refuses("a pipeline", async |connection| {
+                    let mut pipeline = connection.atomic_pipeline();
+                    pipeline.push(&sql, ());
+                    pipeline.run().await.map(drop)
+                })
+                .await,
             watched.refuses("prepare", async |connection| connection.prepare(&sql).await.map(drop)).await,
             watched
                 .refuses("simple_query", async |connection| connection.simple_query(&sql).await.map(drop))
@@ -209,6 +216,12 @@ async fn input_04_more_parameters_than_a_message_can_count_are_refused() {
             };
             assert_eq!((*counted, *limit), (count, 65_535));
         }
+        let error = watched.refuses("too many parameters in a pipeline", async |connection| {
+            let mut pipeline = connection.atomic_pipeline();
+            pipeline.push(&too_many, Nulls(65_536));
+            pipeline.run().await.map(drop)
+        });
+        assert!(matches!(encode_error(&error.await), EncodeError::TooMany { count: 65_536, .. }));
         // Where no parameters are given with it, the server is asked, whose own count of them wraps around: what it says then contradicts
         // itself, and ends the connection.
         let error = watched.connection.prepare(&too_many).await.unwrap_err();

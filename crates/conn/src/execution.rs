@@ -86,6 +86,7 @@ impl<'c> Rows<'c> {
         statement: StatementRef<'_>,
         params: P,
     ) -> Result<Self> {
+        statement.check_len()?;
         check_parameter_count(params.count()).map_err(|error| Error::command(error.into()))?;
         connection.settle().await?;
         connection.start_deadline(statement.timeout());
@@ -106,7 +107,8 @@ impl<'c> Rows<'c> {
             }
             if let Err(error) = travel.write(&mut flight, &params, fetch_size) {
                 // A value may not fit only because the parameter's type is no longer what it was.
-                let stale = travel.remembered && matches!(error.kind(), ErrorKind::Parameter(_));
+                let stale = travel.remembered
+                    && matches!(error.kind(), ErrorKind::Parameter(error) if !error.is_too_long());
                 drop(flight);
                 if stale && attempt < ATTEMPTS && statement.declared_description().is_none() {
                     connection.statements.forget(&travel.statement, Stale::Description);

@@ -143,6 +143,7 @@ impl Connection {
     /// When dropped, a statement that was parsed all the same is closed with the connection's next request.
     pub async fn prepare(&mut self, sql: impl IntoStatement) -> Result<Prepared> {
         let statement = sql.statement();
+        statement.check_len()?;
         if let Preparation::Parsed(prepared) = self.statements.look_up(&statement, StatementMode::Named) {
             return Ok(prepared);
         }
@@ -153,6 +154,7 @@ impl Connection {
 
     /// A statement that can be bound as it is, by any number of Binds: parsed here, or, in mode unnamed, just described.
     pub(crate) async fn ready_statement(&mut self, statement: &StatementRef<'_>) -> Result<Prepared> {
+        statement.check_len()?;
         self.settle().await?;
         self.start_deadline(statement.timeout());
         let mode = self.statements.mode_of(statement);

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use cornac_proto::message::check_statement_len;
 use cornac_types::{Column, Type};
 
+use crate::error::{Error, Result};
 use crate::prepared::{Description, Prepared};
 
 /// How statements travel.
@@ -132,6 +134,11 @@ impl<'s> StatementRef<'s> {
     /// The SQL text.
     pub fn sql(&self) -> &'s str {
         self.sql
+    }
+
+    /// Refuses what no server takes, before it is looked up, kept or asked about.
+    pub(crate) fn check_len(&self) -> Result<()> {
+        check_statement_len(self.sql).map_err(|error| Error::command(error.into()))
     }
 
     /// The types that were declared for its parameters; none if they are left to the server.

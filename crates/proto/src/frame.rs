@@ -236,7 +236,7 @@ pub(crate) fn put_count(
     Ok(())
 }
 
-fn check_len(message: &'static str, bytes: usize) -> Result<(), EncodeError> {
+pub(crate) fn check_len(message: &'static str, bytes: usize) -> Result<(), EncodeError> {
     if bytes > MESSAGE_LEN_MAX { Err(too_long(message, bytes)) } else { Ok(()) }
 }
 

@@ -201,6 +201,8 @@ pub enum EncodeError {
     WrongType,
     /// This value cannot, others could.
     OutOfRange(Cow<'static, str>),
+    /// The value, or it with those before it, is longer than PostgreSQL takes, whatever its type.
+    TooLong(Cow<'static, str>),
 }
 
 impl EncodeError {
@@ -215,7 +217,7 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongType => f.write_str("the types do not fit"),
-            Self::OutOfRange(what) => f.write_str(what),
+            Self::OutOfRange(what) | Self::TooLong(what) => f.write_str(what),
         }
     }
 }
@@ -255,7 +257,12 @@ impl fmt::Display for ParamError {
             Self::Value { number, ty, rust_type, error: EncodeError::WrongType } => {
                 write!(f, "parameter ${number} is {ty}, which {} cannot become", short_name(rust_type))
             }
-            Self::Value { number, ty, rust_type, error: EncodeError::OutOfRange(what) } => {
+            Self::Value {
+                number,
+                ty,
+                rust_type,
+                error: EncodeError::OutOfRange(what) | EncodeError::TooLong(what),
+            } => {
                 write!(
                     f,
                     "parameter ${number} is {ty}, which this {} cannot become: {what}",
@@ -267,6 +274,13 @@ impl fmt::Display for ParamError {
 }
 
 impl std::error::Error for ParamError {}
+
+impl ParamError {
+    /// Whether the parameters are too long, which no other types of the statement's would change.
+    pub fn is_too_long(&self) -> bool {
+        matches!(self, Self::Value { error: EncodeError::TooLong(_), .. })
+    }
+}
 
 /// A record that cannot be written for a COPY: which row, which column, and why. The COPY was failed, and nothing of it was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -318,7 +332,7 @@ impl fmt::Display for RecordError {
                 let rust_type = short_name(rust_type);
                 match error {
                     EncodeError::WrongType => write!(f, " is {ty}, which {rust_type} cannot become"),
-                    EncodeError::OutOfRange(what) => {
+                    EncodeError::OutOfRange(what) | EncodeError::TooLong(what) => {
                         write!(f, " is {ty}, which this {rust_type} cannot become: {what}")
                     }
                 }

@@ -186,9 +186,9 @@ pub(crate) fn check_len(bytes: usize) -> Result<(), EncodeError> {
 
 #[cold]
 fn too_long(what: &str, bytes: usize) -> EncodeError {
-    EncodeError::out_of_range(format!(
-        "{what} {bytes} bytes long or more, and PostgreSQL takes at most {LEN_MAX}"
-    ))
+    EncodeError::TooLong(
+        format!("{what} {bytes} bytes long or more, and PostgreSQL takes at most {LEN_MAX}").into(),
+    )
 }
 
 /// Appends one parameter behind its length. The first one begins at `start`.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use cornac_proto::message::check_parameter_count;
 use cornac_proto::session::{ExecutionQueue, UnnamedParse};
 use cornac_types::{Params, Type};
 
@@ -122,6 +123,11 @@ impl<'c, 'p> Pipeline<'c, 'p> {
     /// Adds a statement. Parameters that do not fit it are found here or by [`run`](Self::run), and told as its result.
     pub fn push<P: Params + Send + 'p>(&mut self, sql: impl IntoStatement, params: P) -> &mut Self {
         let statement = sql.statement();
+        let counted = check_parameter_count(params.count()).map_err(|error| Error::command(error.into()));
+        if let Err(error) = statement.check_len().and(counted) {
+            self.refuse(error);
+            return self;
+        }
         let mode = self.connection.statements.mode_of(&statement);
         let refusal = match mode {
             StatementMode::Simple => Some(SIMPLE_MODE),

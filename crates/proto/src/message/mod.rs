@@ -54,7 +54,7 @@ pub use function_call::{FunctionCallResponse, function_call};
 pub use notification_response::NotificationResponse;
 pub use parameter_description::ParameterDescription;
 pub use parameter_status::ParameterStatus;
-pub use parse::parse;
+pub use parse::{check_statement_len, parse};
 pub use password::{gss_response, password_message, sasl_initial_response, sasl_response};
 pub use protocol_version::{NegotiateProtocolVersion, ProtocolVersion};
 pub use query::{flush, query, sync, terminate};

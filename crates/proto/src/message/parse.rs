@@ -3,7 +3,16 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::error::EncodeError;
-use crate::frame::{put_count, put_cstr, tagged};
+use crate::frame::{check_len, put_count, put_cstr, tagged};
+
+/// Whether a Parse has room for `sql`, before anything else is done with it.
+///
+/// # Errors
+///
+/// Longer than a message can be.
+pub fn check_statement_len(sql: &str) -> Result<(), EncodeError> {
+    check_len("Parse", sql.len())
+}
 
 /// Parse: prepares `sql` as `statement` (empty: the unnamed one). A parameter type of 0 is left to the server.
 ///
