@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::cancel::{CancelState, CancelToken, Cancelling};
 use crate::connect::Route;
+use crate::core::effects;
 use crate::core::statements::Statements;
 use crate::deadline::{Deadline, Overdue};
 use crate::error::{Delivery, Error, ErrorKind, Result};
@@ -221,7 +222,8 @@ impl Connection {
     /// Whether another user could take the connection over as it is: open, nothing unanswered, no transaction, and no
     /// request to cancel on the way.
     pub fn is_idle(&self) -> bool {
-        self.session.is_idle() && self.cancel_state.is_quiet()
+        // A transaction that was leaked before its first statement would begin with the next one.
+        self.session.is_idle() && self.cancel_state.is_quiet() && self.pending_begin.is_none()
     }
 
     /// The notices and warnings that have come since the last call, at most the newest 1,024.
@@ -268,7 +270,13 @@ impl Connection {
                 self.end_open_segment("the client gave the request up").map_err(Error::command)?;
             }
             self.wait_for_message().await.map_err(Error::already_closed)?;
-            self.poll_message().map_err(Error::already_closed)?;
+            let effects = match self.poll_message().map_err(Error::already_closed)? {
+                Some(Backend::CommandComplete(complete)) => {
+                    effects::of_abandoned_command(complete.tag().as_bytes())
+                }
+                _ => &[],
+            };
+            effects.iter().for_each(|effect| self.statements.apply(*effect));
         }
         let state = Arc::clone(&self.cancel_state);
         let mut over = pin!(state.wait_until_over());
@@ -319,13 +327,16 @@ impl Connection {
 
     /// The message that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
     pub(crate) fn poll_message(&mut self) -> Result<Option<Backend<'_>>, Closed> {
-        let Self { session, stream, cancel_state, .. } = self;
+        let Self { session, stream, cancel_state, statements, .. } = self;
         if matches!(session.peek_tag(), Ok(Some(BackendTag::ReadyForQuery))) {
             if let Some(Backend::ReadyForQuery(status)) =
                 session.poll_message().inspect_err(|_| stream.close())?
             {
                 if session.is_settled() {
                     cancel_state.set_idle();
+                }
+                if status == TransactionStatus::Idle {
+                    statements.handle_idle();
                 }
                 return Ok(Some(Backend::ReadyForQuery(status)));
             }

@@ -9,6 +9,7 @@ use cornac_proto::message::ServerMessage;
 use cornac_proto::session::{CloseReason, Closed, CommandError, Progress};
 use cornac_types::{DecodeError, ParamError, PlanError};
 
+use crate::advice::advice_for;
 use crate::cancel::CancelError;
 use crate::config::ConfigError;
 use crate::connect::ConnectError;
@@ -137,6 +138,11 @@ impl Error {
             ErrorKind::Connect(error) => error.server(),
             _ => None,
         }
+    }
+
+    /// What to do about it, where the driver knows more of its cause than the server says. `Display` shows it too.
+    pub fn advice(&self) -> Option<&'static str> {
+        self.server().and_then(advice_for)
     }
 
     /// The server's error code (Appendix A of PostgreSQL's manual).
@@ -334,6 +340,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::Usage(what) => f.write_str(what)?,
             ErrorKind::Io(error) => write!(f, "the connection could not be closed in order: {error}")?,
+        }
+        if let Some(advice) = self.advice() {
+            write!(f, "; {advice}")?;
         }
         if f.alternate() { self.fmt_details(f) } else { Ok(()) }
     }

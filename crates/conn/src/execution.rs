@@ -83,7 +83,7 @@ impl<'c> Rows<'c> {
     /// sends it; anew when what was remembered of it has proven wrong before anything ran.
     pub(crate) async fn begin<P: Params>(
         connection: &'c mut Connection,
-        statement: StatementRef<'_>,
+        mut statement: StatementRef<'_>,
         params: P,
     ) -> Result<Self> {
         statement.check_len()?;
@@ -96,7 +96,7 @@ impl<'c> Rows<'c> {
         loop {
             let mut travel = match connection.statements.look_up(&statement, mode) {
                 Preparation::Parsed(statement) => Travel::bound(statement),
-                Preparation::Described(statement) => Travel::parsed(statement, true),
+                Preparation::Described(described) => Travel::parsed(described, !statement.declares_results()),
                 Preparation::Unknown => {
                     Travel::after_describe(connection.describe(&statement, mode).await?, mode)
                 }
@@ -110,7 +110,7 @@ impl<'c> Rows<'c> {
                 let stale = travel.remembered
                     && matches!(error.kind(), ErrorKind::Parameter(error) if !error.is_too_long());
                 drop(flight);
-                if stale && attempt < ATTEMPTS && statement.declared_description().is_none() {
+                if stale && attempt < ATTEMPTS {
                     connection.statements.forget(&travel.statement, Stale::Description);
                     attempt += 1;
                     continue;
@@ -119,18 +119,34 @@ impl<'c> Rows<'c> {
             }
             let mut head = Head::new(travel.prelude, travel.parse, travel.describe);
             let mut refused = None;
-            let Travel { mut statement, .. } = travel;
-            let reading = poll_fn(|cx| poll_head(&mut flight, &mut head, &mut statement, &mut refused, cx));
+            let Travel { statement: mut sent, remembered, .. } = travel;
+            let reading =
+                poll_fn(|cx| poll_head(&mut flight, &mut head, &mut sent, remembered, &mut refused, cx));
             match reading.await {
                 Ok(()) => {
                     let manifest = flight.release();
                     let flight = Flight::again(connection, manifest);
-                    return Ok(Self { flight, statement, outcome: Outcome::Rows, fetch_size, affected: 0 });
+                    return Ok(Self {
+                        flight,
+                        statement: sent,
+                        outcome: Outcome::Rows,
+                        fetch_size,
+                        affected: 0,
+                    });
                 }
                 Err(Refusal::Stale(stale, error)) => {
                     drop(flight);
-                    connection.statements.forget(&statement, stale);
+                    connection.statements.forget(&sent, stale);
                     if attempt == ATTEMPTS || connection.transaction_status() != TransactionStatus::Idle {
+                        return Err(error.with_statement(statement.sql()));
+                    }
+                    if stale != Stale::Name {
+                        statement = statement.without_results();
+                    }
+                    if stale == Stale::Parameters
+                        && connection.describe(&statement, mode).await?.parameter_types()
+                            == sent.parameter_types()
+                    {
                         return Err(error.with_statement(statement.sql()));
                     }
                     attempt += 1;
@@ -351,6 +367,7 @@ fn poll_head(
     flight: &mut Flight<'_>,
     head: &mut Head,
     statement: &mut Prepared,
+    remembered: bool,
     refused: &mut Option<Refusal>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Refusal>> {
@@ -385,7 +402,10 @@ fn poll_head(
                     if matches!(head.stage(), Stage::Prelude | Stage::Parse) {
                         statement.set_may_be_parsed(false);
                     }
-                    let stale = what_is_stale(&server, head.stage());
+                    let stale = what_is_stale(&server, head.stage()).filter(|stale| {
+                        // A statement of which nothing was remembered is refused for what it is.
+                        remembered || head.stage() == Stage::Bind && *stale != Stale::Parameters
+                    });
                     let error = flight.refusal(server);
                     *refused = Some(match stale {
                         Some(stale) => Refusal::Stale(stale, error),
@@ -457,9 +477,12 @@ impl Travel {
         }
         // No row limit unless the caller sets one: it would keep the server from running the statement in parallel.
         flight.session.execute("", fetch_size).map_err(Error::command)?;
+        if fetch_size == 0 {
+            return flight.session.sync().map_err(Error::command);
+        }
         // A Sync would end the portal, outside of a transaction block.
-        let end = if fetch_size == 0 { flight.session.sync() } else { flight.session.flush() };
-        end.map_err(Error::command)
+        flight.set_portal();
+        flight.session.flush().map_err(Error::command)
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Manifest {
     checkpoint: Checkpoint,
     /// Statements that it closes at the server, to be closed by another if it is taken back.
     closing: Vec<Box<str>>,
+    /// It is one statement, of whose portal the caller takes some rows at a time.
+    is_portal: bool,
     /// Whether somebody watches over it: false once it was released.
     guarded: bool,
 }
@@ -39,7 +41,15 @@ impl<'c> Flight<'c> {
     pub(crate) fn new(connection: &'c mut Connection) -> Self {
         let checkpoint = connection.session.checkpoint();
         connection.cancel_state.set_busy();
-        Self { connection, manifest: Manifest { checkpoint, closing: Vec::new(), guarded: true } }
+        Self {
+            connection,
+            manifest: Manifest { checkpoint, closing: Vec::new(), is_portal: false, guarded: true },
+        }
+    }
+
+    /// It is one statement, of whose portal the caller takes some rows at a time.
+    pub(crate) fn set_portal(&mut self) {
+        self.manifest.is_portal = true;
     }
 
     /// Lets go of the connection; the requests stand, to be watched over [`again`](Self::again) in the same step.
@@ -47,6 +57,7 @@ impl<'c> Flight<'c> {
         let released = Manifest {
             checkpoint: self.manifest.checkpoint,
             closing: std::mem::take(&mut self.manifest.closing),
+            is_portal: self.manifest.is_portal,
             guarded: true,
         };
         self.manifest.guarded = false;
@@ -107,7 +118,7 @@ impl Drop for Flight<'_> {
         if connection.session.is_settled() {
             connection.cancel_state.set_idle();
         } else if connection.session.has_open_segment() && !connection.session.takes_copy_data() {
-            connection.end_batch();
+            connection.end_segment(manifest.is_portal);
             return connection.finish_writing_or_close();
         }
         // TLS may hold the end of a request that the session has seen go.
@@ -121,6 +132,17 @@ impl Drop for Flight<'_> {
 const ABANDONED: &str = "cornac: a batch was abandoned";
 
 impl Connection {
+    /// Ends the segment of a flight that was given up. One statement in a transaction has run or not, whoever looks at its rows:
+    /// nothing of it is half, and the transaction goes on.
+    fn end_segment(&mut self, is_portal: bool) {
+        if !is_portal || self.session.transaction_status() != TransactionStatus::InTransaction {
+            return self.end_batch();
+        }
+        if let Err(error) = self.session.sync() {
+            self.give_up(CloseReason::Abandoned(format!("a portal could not be ended: {error}")));
+        }
+    }
+
     /// Ends a segment whose requests were sent in part and then given up, so that no half of it stays: outside of a transaction
     /// with ROLLBACK, since a Sync alone would commit what has run; inside of one with a request that must fail, so that the
     /// transaction can only be rolled back, to a savepoint from before it or as a whole.

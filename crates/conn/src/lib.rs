@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod advice;
 mod cancel;
 mod client;
 mod config;

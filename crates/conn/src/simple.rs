@@ -48,6 +48,12 @@ impl Connection {
     pub async fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
         self.settle().await?;
         self.start_deadline(None);
+        self.run_pending_begin().await?;
+        self.query_results(sql).await
+    }
+
+    /// As [`simple_query`](Self::simple_query), on a connection that is settled.
+    pub(crate) async fn query_results(&mut self, sql: &str) -> Result<Vec<SimpleResult>> {
         let mut flight = Flight::new(self);
         flight.session.query(sql).map_err(Error::command)?;
         read_results(flight, sql).await.map_err(|error| error.with_statement(sql))

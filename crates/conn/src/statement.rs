@@ -182,6 +182,16 @@ impl<'s> StatementRef<'s> {
         self.prepared
     }
 
+    /// Whether the caller has said which columns come.
+    pub(crate) fn declares_results(&self) -> bool {
+        self.result_types.is_some()
+    }
+
+    /// The same statement, without what the caller has said of its columns.
+    pub(crate) fn without_results(self) -> Self {
+        Self { result_types: None, ..self }
+    }
+
     /// The description that the caller has given, if it is whole.
     pub(crate) fn declared_description(&self) -> Option<Description> {
         let results = self.result_types?;

@@ -8,7 +8,8 @@ use cornac_proto::message::BindHead;
 /// How long a name may be: the prefix and two numbers in base 32.
 const NAME_MAX: usize = PREFIX.len() + 13 + 1 + 13;
 
-const PREFIX: &str = "cornac_";
+/// How every name begins.
+pub(crate) const PREFIX: &str = "cornac_";
 
 /// A name at the server, which is retired when it is dropped: also when the future that was to prepare it is.
 #[derive(Debug)]
@@ -74,10 +75,10 @@ impl Retired {
     }
 }
 
-/// Gives each statement of a connection a name that no other statement ever had.
+/// Gives each statement of a connection a name that no other statement of the process ever had: behind a pooler two connections can
+/// meet at one server process, and neither may find a statement of the other's under a name of its own.
 #[derive(Debug)]
 pub(crate) struct StatementNames {
-    next: u64,
     /// Names of earlier eras may be gone at the server.
     era: u32,
     retired: Arc<Retired>,
@@ -85,18 +86,19 @@ pub(crate) struct StatementNames {
 
 impl StatementNames {
     pub(crate) fn new() -> Self {
-        Self { next: 1, era: 0, retired: Arc::default() }
+        Self { era: 0, retired: Arc::default() }
     }
 
     /// A name behind a prefix that is random for each process: a pooler's server connection may still hold what a
     /// stranger left, and that must not be taken for ours.
-    pub(crate) fn fresh(&mut self) -> StatementName {
+    pub(crate) fn fresh(&self) -> StatementName {
+        // Relaxed: it only has to be another number each time.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut name = String::with_capacity(NAME_MAX);
         name.push_str(PREFIX);
         write_base_32(process_prefix(), &mut name);
         name.push('_');
-        write_base_32(self.next, &mut name);
-        self.next = self.next.wrapping_add(1);
+        write_base_32(NEXT.fetch_add(1, Ordering::Relaxed), &mut name);
         // It fits: 13 digits are all that a number can have.
         let head = BindHead::new(&name).unwrap_or(BindHead::UNNAMED);
         let (may_be_parsed, era) = (AtomicBool::new(false), self.era);

@@ -63,14 +63,13 @@ impl Connection {
         self.pending_begin = None;
     }
 
-    /// Sends the BEGIN that waits for a statement to travel with, on its own.
+    /// Sends the BEGIN that waits for a statement to travel with, before a request that it cannot travel with. The connection is settled.
     pub(crate) async fn run_pending_begin(&mut self) -> Result<()> {
-        if self.has_pending_begin() {
-            if let Some(begin) = self.pending_begin.clone() {
-                self.simple_query(&begin).await?;
-                self.pending_begin_has_run();
-            }
-        }
+        let Some(begin) = self.pending_begin.clone().filter(|_| self.has_pending_begin()) else {
+            return Ok(());
+        };
+        self.query_results(&begin).await?;
+        self.pending_begin_has_run();
         Ok(())
     }
 }
@@ -144,7 +143,9 @@ const NESTED: &str = "the connection is in a transaction already; end that first
 
 impl Connection {
     async fn transaction_command(&mut self, sql: &str) -> Result<String> {
-        let results = self.simple_query(sql).await?;
+        self.settle().await?;
+        self.start_deadline(None);
+        let results = self.query_results(sql).await?;
         Ok(results.into_iter().next().map(|result| result.tag).unwrap_or_default())
     }
 }

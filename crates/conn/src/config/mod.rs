@@ -436,7 +436,8 @@ impl Config {
     /// The statements of a new connection to one of the hosts.
     pub(crate) fn statements(&self, server: String) -> Statements {
         let (database, user) = (self.dbname_ref().to_owned(), self.user.clone());
-        let catalogue = self.catalogues.of(Whereabouts { server, database, user });
+        let options = self.options.clone();
+        let catalogue = self.catalogues.of(Whereabouts { server, database, user, options });
         Statements::new(self.statement_cache_capacity, self.statement_mode, catalogue)
     }
 

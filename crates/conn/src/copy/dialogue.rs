@@ -93,6 +93,7 @@ impl<'c> Dialogue<'c> {
     ) -> Result<(Self, Shape)> {
         connection.settle().await?;
         connection.start_deadline(None);
+        connection.run_pending_begin().await?;
         let mut flight = Flight::new(connection);
         write_requests(&mut flight, described, statement)
             .map_err(|error| Error::command(error).with_statement(statement))?;

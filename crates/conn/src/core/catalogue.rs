@@ -42,9 +42,6 @@ impl Default for Catalogue {
 impl Catalogue {
     /// What is known of a statement: its text, to share, and its description.
     pub(crate) fn get(&self, key: &Key<'_>) -> Option<(Arc<str>, Arc<Description>)> {
-        if !key.is_shared() {
-            return None;
-        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = known.hash(key);
         let described = known.find(hash, |described| described.is(key))?;
@@ -53,13 +50,15 @@ impl Catalogue {
 
     /// Keeps what a server has said of a statement.
     pub(crate) fn put(&self, key: &Key<'_>, sql: &Arc<str>, description: &Arc<Description>) {
-        if !key.is_shared() {
-            return;
-        }
         let (sql, description) = (Arc::clone(sql), Arc::clone(description));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = known.hash(key);
         known.insert(hash, Described { sql, key: key.owned(), description }, |described| described.is(key));
+    }
+
+    /// Forgets everything: tables or types are not what they were.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Forgets a statement whose description has proven wrong.
@@ -80,6 +79,8 @@ pub(crate) struct Whereabouts {
     pub(crate) server: String,
     pub(crate) database: String,
     pub(crate) user: String,
+    /// What is asked for at startup can set a search path, or a role.
+    pub(crate) options: Option<String>,
 }
 
 impl Catalogues {

@@ -5,10 +5,20 @@
 pub(crate) enum Effect {
     /// Nothing that was remembered is touched.
     None,
-    /// The server may have forgotten statements, or tables and types are not what they were.
+    /// The server may have forgotten statements.
     StatementsForgotten,
+    /// Tables, types or functions are not what they were, for all connections.
+    SchemaChanged,
+    /// Names may mean what no other connection sees: a temporary object, which comes before all others.
+    TemporaryMade,
     /// Names may be looked up in other schemas than before.
     SearchPathChanged,
+    /// `"$user"` in a search path may stand for another schema, and what may be seen is another's.
+    RoleChanged,
+    /// Everything is as it was when the connection began, and all statements are forgotten.
+    Reset,
+    /// What a transaction has changed is undone, back to a savepoint or its beginning.
+    RolledBack,
 }
 
 /// Reads it off a command tag, and for settings off the text of the statement (or statements).
@@ -19,25 +29,62 @@ pub(crate) fn of_command(tag: &[u8], sql: &str) -> Effect {
     }
     let verb = tag.split(|&byte| byte == b' ').next().unwrap_or_default();
     match verb {
-        b"DEALLOCATE" | b"ALTER" | b"CREATE" | b"DROP" | b"IMPORT" => Effect::StatementsForgotten,
-        b"DISCARD" => match tag {
-            b"DISCARD ALL" => Effect::SearchPathChanged,
-            _ => Effect::StatementsForgotten,
-        },
-        b"SET" if may_change_search_path(sql) => Effect::SearchPathChanged,
-        b"RESET" if may_change_search_path(sql) || contains(sql, "all") => Effect::SearchPathChanged,
+        // CREATE TABLE AS has the tag of its query.
+        b"SELECT" if begins_with(sql, "create") => created(sql),
+        b"CREATE" => created(sql),
+        b"ALTER" | b"DROP" | b"IMPORT" => Effect::SchemaChanged,
+        b"DISCARD" if tag == b"DISCARD ALL" => Effect::Reset,
+        b"DEALLOCATE" | b"DISCARD" => Effect::StatementsForgotten,
+        b"SET" | b"RESET" => setting_changed(verb, sql),
+        b"ROLLBACK" => Effect::RolledBack,
         _ => Effect::None,
     }
 }
 
-/// Whether a SET or RESET with this text may change in which schemas names are looked up: `search_path` itself, its other
-/// spelling `SET SCHEMA`, and the role, which `"$user"` stands for.
-fn may_change_search_path(sql: &str) -> bool {
-    ["search_path", "schema", "role", "authorization"].iter().any(|word| contains(sql, word))
+/// As [`of_command`], where the text is not known: all that it may have been.
+pub(crate) fn of_abandoned_command(tag: &[u8]) -> &'static [Effect] {
+    match tag.split(|&byte| byte == b' ').next().unwrap_or_default() {
+        b"ALTER" | b"DROP" | b"IMPORT" => &[Effect::SchemaChanged],
+        b"CREATE" => &[Effect::SchemaChanged, Effect::TemporaryMade],
+        b"DISCARD" if tag == b"DISCARD ALL" => &[Effect::Reset],
+        b"DEALLOCATE" | b"DISCARD" => &[Effect::StatementsForgotten],
+        b"SET" | b"RESET" => &[Effect::SearchPathChanged, Effect::RoleChanged],
+        b"ROLLBACK" => &[Effect::RolledBack],
+        _ => &[],
+    }
 }
 
-fn contains(text: &str, word: &str) -> bool {
-    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+fn created(sql: &str) -> Effect {
+    if has_word(sql, "temp") || has_word(sql, "temporary") {
+        Effect::TemporaryMade
+    } else {
+        Effect::SchemaChanged
+    }
+}
+
+/// What a SET or RESET with this text may change: `search_path` itself, also as `SET SCHEMA`, or the role.
+fn setting_changed(verb: &[u8], sql: &str) -> Effect {
+    if has_word(sql, "role") || has_word(sql, "authorization") || has_word(sql, "session_authorization") {
+        Effect::RoleChanged
+    } else if has_word(sql, "search_path")
+        || has_word(sql, "schema")
+        || verb == b"RESET" && has_word(sql, "all")
+    {
+        Effect::SearchPathChanged
+    } else {
+        Effect::None
+    }
+}
+
+fn begins_with(text: &str, word: &str) -> bool {
+    let beginning = text.trim_start().as_bytes().get(..word.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether a word stands in a text, in letters of any case, and not as part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
+    text.as_bytes().split(|byte| !is_part(byte)).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 #[cfg(test)]
@@ -46,24 +93,35 @@ mod tests {
 
     #[test]
     fn tags_and_texts_tell_what_is_no_longer_certain() {
-        use Effect::{None as Nothing, SearchPathChanged, StatementsForgotten};
+        use Effect::{
+            None as Nothing, Reset, RoleChanged, RolledBack, SchemaChanged, SearchPathChanged,
+            StatementsForgotten, TemporaryMade,
+        };
         let cases = [
             ("SELECT 1", "SELECT 1", Nothing),
             ("INSERT 0 1", "INSERT INTO t VALUES (1)", Nothing),
             ("DELETE 3", "DELETE FROM t", Nothing),
-            ("DISCARD ALL", "DISCARD ALL", SearchPathChanged),
+            ("DISCARD ALL", "DISCARD ALL", Reset),
             ("DISCARD PLANS", "DISCARD PLANS", StatementsForgotten),
             ("DEALLOCATE", "DEALLOCATE a", StatementsForgotten),
             ("DEALLOCATE ALL", "DEALLOCATE ALL", StatementsForgotten),
-            ("ALTER TABLE", "ALTER TABLE t ADD x int", StatementsForgotten),
-            ("CREATE TABLE", "CREATE TABLE t ()", StatementsForgotten),
+            ("ALTER TABLE", "ALTER TABLE t ADD x int", SchemaChanged),
+            ("CREATE TABLE", "CREATE TABLE template ()", SchemaChanged),
+            ("CREATE TABLE", "create temp table t ()", TemporaryMade),
+            ("CREATE VIEW", "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", TemporaryMade),
+            ("SELECT 1", " CREATE TEMP TABLE t AS SELECT 1", TemporaryMade),
+            ("SELECT 1", "SELECT 'create temp'", Nothing),
             ("SET", "SET TimeZone = 'UTC'", Nothing),
             ("SET", "set Search_Path to shop", SearchPathChanged),
             ("SET", "SET SCHEMA 'shop'", SearchPathChanged),
-            ("SET", "SET LOCAL ROLE app", SearchPathChanged),
-            ("SET", "SET SESSION AUTHORIZATION app", SearchPathChanged),
+            ("SET", "SET LOCAL ROLE app", RoleChanged),
+            ("SET", "SET SESSION AUTHORIZATION app", RoleChanged),
+            ("SET", "SET session_authorization TO app", RoleChanged),
+            ("RESET", "RESET role", RoleChanged),
             ("RESET", "RESET ALL", SearchPathChanged),
-            ("ROLLBACK", "ROLLBACK", Nothing),
+            ("RESET", "RESET work_mem", Nothing),
+            ("ROLLBACK", "ROLLBACK TO s", RolledBack),
+            ("COMMIT", "COMMIT", Nothing),
         ];
         for (tag, sql, effect) in cases {
             assert_eq!(of_command(tag.as_bytes(), sql), effect, "{tag}: {sql}");

@@ -23,6 +23,8 @@ pub(crate) enum Stale {
     Name,
     /// The types of its parameters, or the columns of its result, are not what they were.
     Description,
+    /// The server could not read a parameter: perhaps only because it is of another type by now.
+    Parameters,
 }
 
 /// Whether the failure is about what we remembered, and came before anything of the statement ran. Then, and only then, it may be
@@ -31,8 +33,8 @@ pub(crate) enum Stale {
 /// A function that the statement calls can raise any of these errors too, after any side effect; so an error counts only while
 /// ParseComplete or BindComplete is awaited, and only from where the server itself raises it.
 pub(crate) fn what_is_stale(error: &ServerMessage, stage: Stage) -> Option<Stale> {
-    if error.context().is_some() {
-        return None;
+    if let Some(context) = error.context() {
+        return (stage == Stage::Bind && is_of_parameter(context)).then_some(Stale::Parameters);
     }
     let code = error.code()?;
     match stage {
@@ -40,12 +42,48 @@ pub(crate) fn what_is_stale(error: &ServerMessage, stage: Stage) -> Option<Stale
         Stage::Bind if code == SqlState::INVALID_SQL_STATEMENT_NAME => {
             matches!(error.routine(), None | Some("FetchPreparedStatement")).then_some(Stale::Name)
         }
+        // Another number of columns than formats were chosen for is found when all else of the Bind is done.
         Stage::Bind => {
-            let raised = code == SqlState::FEATURE_NOT_SUPPORTED;
-            (raised && error.routine() == Some("RevalidateCachedQuery")).then_some(Stale::Description)
+            let raised = match error.routine() {
+                Some("RevalidateCachedQuery") => code == SqlState::FEATURE_NOT_SUPPORTED,
+                Some("PortalSetResultFormat") => code == SqlState::PROTOCOL_VIOLATION,
+                _ => false,
+            };
+            raised.then_some(Stale::Description)
         }
         // Types that have gone, or with which the statement cannot be read any more: class 42.
         Stage::Parse => code.as_str().starts_with("42").then_some(Stale::Description),
         Stage::Prelude | Stage::Execute => None,
+    }
+}
+
+/// Whether an error was raised while a parameter was read, and by nothing that this called: `unnamed portal parameter $1 = '...'`, in
+/// any language, on a line of its own.
+fn is_of_parameter(context: &str) -> bool {
+    let Some((_, number)) = context.split_once(" $") else { return false };
+    let behind = number.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    let is_numbered = behind.len() < number.len();
+    is_numbered && (behind.is_empty() || behind.starts_with(" = ")) && !context.contains('\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_reading_of_a_parameter_itself_counts() {
+        for context in ["unnamed portal parameter $1", "unbenanntes Portal, Parameter $12 = '...'"] {
+            assert!(is_of_parameter(context), "{context}");
+        }
+        for context in [
+            "PL/pgSQL function checked(integer) line 3 at RAISE",
+            "PL/pgSQL function checked(integer) line 3 at RAISE\nunnamed portal parameter $1",
+            "SQL function \"f\" during startup",
+            "PL/pgSQL function $1() line 1 at RAISE",
+            "costs $",
+            "",
+        ] {
+            assert!(!is_of_parameter(context), "{context}");
+        }
     }
 }

@@ -34,11 +34,6 @@ impl Key<'_> {
         let declared = (!self.declared.is_empty()).then(|| self.declared.into());
         OwnedKey { declared, path: self.path.clone() }
     }
-
-    /// Whether another connection could mean the same by it.
-    pub(crate) fn is_shared(&self) -> bool {
-        !matches!(self.path, SearchPath::Unknown(_))
-    }
 }
 
 impl OwnedKey {
@@ -51,31 +46,41 @@ impl OwnedKey {
     }
 }
 
-/// In which schemas names are looked up, as far as that is known.
-#[derive(Clone, Debug, Eq)]
-pub(crate) enum SearchPath {
-    /// As role and database have it: nothing has changed it.
-    Initial,
-    /// As the server has reported it, which PostgreSQL does since version 18.
-    Reported(Arc<str>),
-    /// The connection has changed it for the n-th time, and the server does not report to what.
-    Unknown(u64),
+/// What names stand for, as far as that is known.
+#[derive(Clone, Debug, Default, Eq)]
+pub(crate) struct SearchPath {
+    /// The `search_path` as the server has reported it, which PostgreSQL does since version 18.
+    reported: Option<Arc<str>>,
+    /// The last change of the connection's that is not reported: of the path, of the role that `"$user"` stands for, or by a
+    /// temporary object. 0: all is as role and database have it, so that other connections mean the same by a name.
+    unseen: u64,
 }
 
 impl PartialEq for SearchPath {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Initial, Self::Initial) => true,
-            (Self::Reported(one), Self::Reported(other)) => Arc::ptr_eq(one, other) || one == other,
-            (Self::Unknown(one), Self::Unknown(other)) => one == other,
+        let reported = match (&self.reported, &other.reported) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+            (None, None) => true,
             _ => false,
-        }
+        };
+        reported && self.unseen == other.unseen
     }
 }
 
 impl Hash for SearchPath {
     /// Left out: a table holds few statements of one text under several paths.
     fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// What was changed that the transaction around it may undo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Unsettled {
+    #[default]
+    Nothing,
+    /// What only this connection sees.
+    Session,
+    /// What all connections see, once it is committed.
+    Schema,
 }
 
 /// What has to be done before a statement can be bound.
@@ -96,7 +101,10 @@ pub(crate) struct Statements {
     names: StatementNames,
     catalogue: Arc<Catalogue>,
     path: SearchPath,
-    paths_changed: u64,
+    /// Counts changes that are not reported.
+    changes: u64,
+    /// What was changed that the transaction around it may undo.
+    unsettled: Unsettled,
     mode: StatementMode,
 }
 
@@ -106,8 +114,9 @@ impl Statements {
             parsed: Lru::new(capacity),
             names: StatementNames::new(),
             catalogue,
-            path: SearchPath::Initial,
-            paths_changed: 0,
+            path: SearchPath::default(),
+            changes: 0,
+            unsettled: Unsettled::Nothing,
             mode,
         }
     }
@@ -128,6 +137,11 @@ impl Statements {
         &self.names
     }
 
+    /// Whether others mean the same by a statement as this connection does now.
+    fn is_shared(&self) -> bool {
+        self.path.unseen == 0 && self.unsettled == Unsettled::Nothing
+    }
+
     /// What stands between a statement and its Bind.
     pub(crate) fn look_up(&mut self, statement: &StatementRef<'_>, mode: StatementMode) -> Preparation {
         if mode == StatementMode::Named {
@@ -145,7 +159,7 @@ impl Statements {
         let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path: &self.path };
         let (sql, description) = match statement.declared_description() {
             Some(description) => (statement.sql().into(), Arc::new(description)),
-            None => match self.catalogue.get(&key) {
+            None => match self.is_shared().then(|| self.catalogue.get(&key)).flatten() {
                 Some(known) => known,
                 None => return Preparation::Unknown,
             },
@@ -184,7 +198,9 @@ impl Statements {
 
     /// The server has described a statement.
     pub(crate) fn described(&mut self, prepared: &Prepared) {
-        self.catalogue.put(&prepared.key(&self.path), prepared.shared_sql(), prepared.description());
+        if self.is_shared() {
+            self.catalogue.put(&prepared.key(&self.path), prepared.shared_sql(), prepared.description());
+        }
     }
 
     /// What was remembered of a statement has proven wrong.
@@ -194,31 +210,66 @@ impl Statements {
         let key = prepared.key(path);
         let hash = parsed.hash(key);
         parsed.remove(hash, |known| known.is(&key));
-        if stale == Stale::Description {
+        if stale != Stale::Name {
             catalogue.forget(&key);
         }
     }
 
-    /// A statement of the connection's has run.
+    /// A statement of the connection's has run, with this effect.
     pub(crate) fn apply(&mut self, effect: Effect) {
+        let mut unsettled = Unsettled::Session;
         match effect {
-            Effect::None => {}
-            Effect::StatementsForgotten => self.forget_all(),
-            Effect::SearchPathChanged => {
-                self.forget_all();
-                if !matches!(self.path, SearchPath::Reported(_)) {
-                    self.paths_changed = self.paths_changed.wrapping_add(1);
-                    self.path = SearchPath::Unknown(self.paths_changed);
-                }
+            Effect::None => return,
+            // The server says to what, and statements are kept apart by it.
+            Effect::SearchPathChanged if self.path.reported.is_some() => return,
+            Effect::RolledBack if self.unsettled == Unsettled::Nothing => return,
+            Effect::StatementsForgotten => return self.forget_all(),
+            Effect::Reset => self.path.unseen = 0,
+            Effect::SchemaChanged => {
+                self.catalogue.clear();
+                unsettled = Unsettled::Schema;
             }
+            Effect::TemporaryMade | Effect::SearchPathChanged | Effect::RoleChanged => self.change_unseen(),
+            Effect::RolledBack => self.undo_unseen(),
+        }
+        self.forget_all();
+        self.unsettled = self.unsettled.max(unsettled);
+    }
+
+    /// No transaction is open any more: what one has changed is settled, or undone.
+    pub(crate) fn handle_idle(&mut self) {
+        if self.unsettled != Unsettled::Nothing {
+            self.settle_changes();
+        }
+    }
+
+    #[cold]
+    fn settle_changes(&mut self) {
+        self.undo_unseen();
+        self.forget_all();
+        // Others may have described what was there before, after it was changed and before that was committed.
+        if std::mem::take(&mut self.unsettled) == Unsettled::Schema {
+            self.catalogue.clear();
+        }
+    }
+
+    fn change_unseen(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+        self.path.unseen = self.changes;
+    }
+
+    /// What was changed unseen may be undone, so that it is neither what it was before nor what it was a moment ago.
+    fn undo_unseen(&mut self) {
+        if self.path.unseen != 0 {
+            self.change_unseen();
         }
     }
 
     /// The server has reported its `search_path`.
     pub(crate) fn set_search_path(&mut self, reported: &str) {
-        match &self.path {
-            SearchPath::Reported(known) if **known == *reported => {}
-            _ => self.path = SearchPath::Reported(reported.into()),
+        match &self.path.reported {
+            Some(known) if **known == *reported => {}
+            _ => self.path.reported = Some(reported.into()),
         }
     }
 
