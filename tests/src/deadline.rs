@@ -11,7 +11,8 @@ use cornac_conn::{Client, Connection};
 ///
 /// When it does not.
 pub async fn deadline<F: Future>(body: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(60), body).await.expect("the test ends within 60 s")
+    // Boxed: bodies are long, and their futures large.
+    tokio::time::timeout(Duration::from_secs(60), Box::pin(body)).await.expect("the test ends within 60 s")
 }
 
 /// Proves that a connection answers with what it was asked for.

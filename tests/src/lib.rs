@@ -7,11 +7,14 @@
 //! - [`memory`]: what a process holds; the programs in `bin` are clients in processes of their own, to be measured;
 //! - [`scripted`]: a server that says what the test tells it to say;
 //! - [`OneByte`]: a stream that takes and gives one byte a call, pending in between;
+//! - [`Flights`]: what a client sent, round trip by round trip;
+//! - [`PgBouncer`]: a pooler in between;
 //! - [`Deadline`](deadline): no test waits for ever.
 
 mod binaries;
 mod cluster;
 mod deadline;
+mod flights;
 pub mod fuzz;
 pub mod impostor;
 pub mod kerberos;
@@ -21,6 +24,7 @@ pub mod messages;
 pub mod model_server;
 pub mod oauth;
 mod one_byte;
+mod pgbouncer;
 pub mod pki;
 mod provision;
 mod proxy;
@@ -33,11 +37,14 @@ mod template;
 pub use binaries::ServerBinaries;
 pub use cluster::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, StopMode, percent_encoded};
 pub use deadline::{deadline, still_usable, wait_until_asleep};
+pub use flights::{Flights, connect_watched, for_each_message};
 pub use one_byte::{OneByte, Points};
 pub use provision::{libpq, provision, provision_with_gssapi, server_headers};
+pub use pgbouncer::{PgBouncer, PgBouncerOptions};
+pub use provision::{libpq, provision, provision_with_gssapi};
 pub use proxy::{Action, Direction, Fault, Place, Proxy, Recording};
 pub use recording::record_session;
-pub use server::{Server, TestDatabase, shared};
+pub use server::{Server, TestDatabase, newest, shared};
 
 use std::path::PathBuf;
 

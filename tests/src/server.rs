@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result};
 use cornac_conn::{Config, Connection};
 
-use crate::{Cluster, ClusterOptions};
+use crate::{Cluster, ClusterOptions, provision};
 
 /// A server that several tests use: that of `CORNAC_TEST_URL`, or a throw-away one of this process.
 #[derive(Debug)]
@@ -26,7 +26,25 @@ pub fn shared() -> &'static Server {
     SHARED.get_or_init(|| Server::find().unwrap_or_else(|error| panic!("no server to test on: {error:#}")))
 }
 
+/// A server of PostgreSQL 18, for what earlier ones do not do: it reports its `search_path`. Fetched if it is not there.
+///
+/// # Panics
+///
+/// As [`shared`].
+pub fn newest() -> &'static Server {
+    static NEWEST: OnceLock<Server> = OnceLock::new();
+    NEWEST.get_or_init(|| {
+        Server::of_version("18").unwrap_or_else(|error| panic!("no PostgreSQL 18 to test on: {error:#}"))
+    })
+}
+
 impl Server {
+    fn of_version(version: &str) -> Result<Self> {
+        let binaries = Some(provision(Some(version))?);
+        let cluster = Cluster::start(&ClusterOptions { binaries, ..ClusterOptions::default() })?;
+        Ok(Self { config: cluster.config(crate::SUPERUSER), _cluster: Some(cluster) })
+    }
+
     fn find() -> Result<Self> {
         if let Ok(url) = std::env::var("CORNAC_TEST_URL") {
             let config = url.parse().context("CORNAC_TEST_URL is no connection URL")?;
@@ -54,8 +72,8 @@ impl Server {
     }
 
     async fn administer(&self, sql: &str) {
-        let mut connection = Connection::connect(&self.config).await.expect("the shared server is there");
-        connection.simple_query(sql).await.expect("the shared server lets us make databases");
+        let mut connection = Connection::connect(&self.config).await.expect("the test server is there");
+        connection.simple_query(sql).await.expect("the test server lets us make databases");
         connection.close().await.expect("the connection closes");
     }
 }
@@ -80,7 +98,7 @@ impl TestDatabase {
     ///
     /// When there is none to be had.
     pub async fn connect(&self) -> Connection {
-        Connection::connect(&self.config).await.expect("the shared server takes connections")
+        Connection::connect(&self.config).await.expect("the test server takes connections")
     }
 }
 

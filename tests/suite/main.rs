@@ -1,5 +1,7 @@
 //! The integration tests of cornac, in one program.
 
+mod cache;
+mod cache_limits;
 mod cancel;
 mod copy;
 mod copy_drops;
@@ -26,7 +28,9 @@ mod oversized;
 mod pipelines;
 mod random_drops;
 mod oauth;
+mod poolers;
 mod recorded;
+mod round_trips;
 mod secrets;
 mod server_timeouts;
 mod tls;
