@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use cornac_conn::{Config, Host, SslMode};
 
-use crate::supervisor::{Identity, StopMode, Supervisor};
+use crate::supervisor::{Identity, LAST_SIGNAL, StopMode, Supervisor};
 
 /// How long it may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -56,7 +56,9 @@ impl PgBouncer {
         fs::write(&ini, configuration(port, user, own_port, options))?;
         identity.give(&directory)?;
         let arguments = ["-q".to_owned(), ini.display().to_string()];
-        let supervisor = Supervisor::new(&directory, &program, &arguments, &identity)?;
+        // PgBouncer 1.18 does not listen to SIGQUIT, and to no other signal that a shell lets through to what it runs beside itself.
+        let environment = [(LAST_SIGNAL.to_owned(), "KILL".to_owned())];
+        let supervisor = Supervisor::new(&directory, &program, &arguments, &identity, &environment)?;
         let mut pooler = Self { supervisor, directory, port: own_port };
         pooler.supervisor.start()?;
         pooler.wait_until_ready()?;

@@ -6,6 +6,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+/// What the signal is, without `SIG`, that ends the program when we are done; QUIT unless the environment has another.
+pub(crate) const LAST_SIGNAL: &str = "LAST_SIGNAL";
+
 /// A shell in a process group of its own, parent of the server. It does what it is told line by line; when the pipe that it reads
 /// from is closed, be it because we are done, have panicked or were killed, it ends the server and removes the directory.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ while read -r verb argument; do
         stop) stop "$argument"; echo stopped ;;
     esac
 done
-stop QUIT
+stop "${LAST_SIGNAL:-QUIT}"
 cd /
 rm -rf "$directory"
 "#;
