@@ -33,6 +33,7 @@ mod recorded;
 mod round_trips;
 mod secrets;
 mod server_timeouts;
+mod shared_mode;
 mod tls;
 mod tls_faults;
 mod tls_record;

@@ -25,6 +25,11 @@ pub mod copy {
     };
 }
 
+/// One connection for any number of tasks: [`SharedConnection`](shared::SharedConnection).
+pub mod shared {
+    pub use cornac_conn::{SharedConnection, SharedError, SharedOptions, SharedStatistics};
+}
+
 pub use cornac_conn::{
     Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement, Mail,
     Notification, Prepared, Result, Row, Rows, ServerMessage, ServerTimeout, Severity, SimpleResult,

@@ -121,6 +121,11 @@ impl Connection {
         self.statement_timeout = timeout;
     }
 
+    /// How long each statement may take that does not say it itself.
+    pub(crate) fn statement_timeout(&self) -> Option<Duration> {
+        self.statement_timeout
+    }
+
     /// What is done with notices and warnings from now on, as soon as they are read, instead of keeping them for
     /// [`take_notices`](Self::take_notices); `None` keeps them. The handler runs in the task that uses the connection, and must not
     /// block.

@@ -32,6 +32,11 @@ impl Deadline {
         Self { sleep: Box::pin(sleep(limit)), limit, passed: false }
     }
 
+    /// The limit.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// The limit, once it has passed.
     pub(crate) fn passed(&self) -> Option<Duration> {
         self.passed.then_some(self.limit)

@@ -15,6 +15,7 @@ use crate::config::ConfigError;
 use crate::connect::ConnectError;
 use crate::copy::CopyError;
 use crate::server_timeout::ServerTimeout;
+use crate::shared::SharedError;
 
 /// The result of nearly everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -78,6 +79,8 @@ pub enum ErrorKind {
     Cancel(CancelError),
     /// A COPY failed for a reason on this side.
     Copy(CopyError),
+    /// What can happen on a shared connection alone.
+    Shared(SharedError),
     /// `fetch_one` or `fetch_value` found no row.
     NoRows,
     /// More rows came than the one that was asked for.
@@ -205,7 +208,12 @@ impl Error {
 
     /// Whether the connection is gone with this error.
     pub fn is_closed(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Closed(_) | ErrorKind::Command(CommandError::Closed(_)))
+        matches!(
+            self.kind(),
+            ErrorKind::Closed(_)
+                | ErrorKind::Command(CommandError::Closed(_))
+                | ErrorKind::Shared(SharedError::NotIdle { .. })
+        )
     }
 
     pub(crate) fn new(kind: ErrorKind, delivery: Delivery) -> Self {
@@ -330,6 +338,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::Cancel(error) => write!(f, "{error}")?,
             ErrorKind::Copy(error) => write!(f, "{error}")?,
+            ErrorKind::Shared(error) => write!(f, "{error}")?,
             ErrorKind::NoRows => f.write_str("the statement returned no row, and one was asked for")?,
             ErrorKind::TooManyRows => {
                 f.write_str("the statement returned more than one row, and one was asked for")?;

@@ -164,7 +164,7 @@ impl Connection {
 
     /// Writes what is unsent without waiting. A request that was cut off in the middle cannot be taken back,
     /// and a server that has half of one waits for the other half with its locks held.
-    fn finish_writing_or_close(&mut self) {
+    pub(crate) fn finish_writing_or_close(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         while self.session.has_unsent() {
             match self.stream.poll_write(&mut cx, self.session.unsent()) {

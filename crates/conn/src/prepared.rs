@@ -251,7 +251,7 @@ impl Flight<'_> {
     }
 }
 
-fn parameter_types(description: ParameterDescription<'_>) -> Box<[Type]> {
+pub(crate) fn parameter_types(description: ParameterDescription<'_>) -> Box<[Type]> {
     description.types().map(|oid| Type::from_oid(Oid(oid))).collect()
 }
 

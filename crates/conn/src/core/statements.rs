@@ -129,6 +129,11 @@ impl Statements {
         }
     }
 
+    /// The mode of statements that do not say it themselves.
+    pub(crate) fn mode(&self) -> StatementMode {
+        self.mode
+    }
+
     pub(crate) fn set_mode(&mut self, mode: StatementMode) {
         self.mode = mode;
     }

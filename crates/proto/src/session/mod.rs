@@ -5,6 +5,7 @@ mod ledger;
 mod parameters;
 mod queue;
 mod run;
+mod segment;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::message::{
 use ledger::{Ledger, LedgerMark, Output, Owed, is_asynchronous};
 pub use parameters::Parameters;
 pub use queue::{ExecutionQueue, UnnamedParse};
+pub use segment::Segment;
 
 /// One session after the handshake: what was asked, and what the server therefore still owes.
 ///

@@ -1,0 +1,197 @@
+//! A statement from its text to its result: described if need be, sent, and sent anew when what was remembered of it is no longer true.
+
+use cornac_proto::SqlState;
+use cornac_proto::message::{ServerMessage, Target};
+use cornac_proto::session::Segment;
+use cornac_types::Params;
+
+use super::allowed;
+use super::call::Request;
+use super::replies::{DescriptionReplies, ExecutionReplies, Keeping, Refusal, Replies};
+use super::state::Shared;
+use crate::core::stale::Stale;
+use crate::core::statements::Preparation;
+use crate::deadline::Deadline;
+use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::execution::Bound;
+use crate::prepared::{Description, Prepared};
+use crate::statement::{StatementMode, StatementRef};
+
+/// How often a statement is sent at most: as it is remembered, with what other connections know of it, and with nothing remembered.
+const ATTEMPTS: u32 = 3;
+
+/// How a statement goes out.
+struct Travel {
+    statement: Prepared,
+    /// A Parse goes in front of the Bind, and a Describe of the portal behind it.
+    parse: bool,
+    /// What is known of it was learnt earlier, and may no longer be true.
+    remembered: bool,
+}
+
+impl Shared {
+    /// Runs a statement.
+    pub(super) async fn run<P: Params + Send>(
+        &self,
+        statement: StatementRef<'_>,
+        params: P,
+        keeping: Keeping,
+    ) -> Result<ExecutionReplies> {
+        allowed::check(statement.sql())?;
+        let run = self.run_allowed(statement, params, keeping);
+        run.await.map_err(|error| error.with_statement(statement.sql()))
+    }
+
+    async fn run_allowed<P: Params + Send>(
+        &self,
+        statement: StatementRef<'_>,
+        params: P,
+        keeping: Keeping,
+    ) -> Result<ExecutionReplies> {
+        let mut deadline = statement.timeout().or(self.statement_timeout).map(Deadline::new);
+        let mut described = None;
+        let mut attempt = 1;
+        loop {
+            let place = self.place(&mut deadline).await?;
+            let Some(travel) = self.travel(&statement, described.take())? else {
+                let request = self.description_request(&statement)?;
+                let replies = self.ask(place, request, &mut deadline).await?;
+                described = Some(self.learn(replies, deadline.as_ref())?);
+                continue;
+            };
+            let request = match travel.request(self, &params, keeping) {
+                Ok(request) => request,
+                Err(error) => {
+                    // A value may not fit only because the parameter's type is no longer what it was.
+                    let stale = travel.remembered && matches!(error.kind(), ErrorKind::Parameter(_));
+                    if stale && attempt < ATTEMPTS && statement.declared_description().is_none() {
+                        self.queue().statements.forget(&travel.statement, Stale::Description);
+                        attempt += 1;
+                        continue;
+                    }
+                    return Err(error);
+                }
+            };
+            drop(travel);
+            let Replies::Execution(mut replies) = self.ask(place, request, &mut deadline).await? else {
+                return Err(Error::usage(NO_RESULT, Delivery::Answered));
+            };
+            self.remember(&replies);
+            match replies.take_refusal() {
+                None => return Ok(replies),
+                Some(Refusal { server, stale: Some(stale) }) => {
+                    self.queue().statements.forget(&replies.statement, stale);
+                    if attempt == ATTEMPTS {
+                        return Err(Error::server_refused(server));
+                    }
+                    attempt += 1;
+                }
+                Some(Refusal { server, stale: None }) => return Err(refusal(server, deadline.as_ref())),
+            }
+        }
+    }
+
+    /// How the statement goes out; `None` when the server must be asked about it first.
+    fn travel(&self, statement: &StatementRef<'_>, described: Option<Prepared>) -> Result<Option<Travel>> {
+        let mut queue = self.queue();
+        let mode = queue.statements.mode_of(statement);
+        if mode == StatementMode::Simple {
+            return Err(Error::usage(SIMPLE_MODE, Delivery::NotSent));
+        }
+        if let Some(statement) = described {
+            let parse = mode != StatementMode::Named;
+            return Ok(Some(Travel { statement, parse, remembered: false }));
+        }
+        Ok(match queue.statements.look_up(statement, mode) {
+            Preparation::Parsed(statement) => Some(Travel { statement, parse: false, remembered: true }),
+            Preparation::Described(statement) => Some(Travel { statement, parse: true, remembered: true }),
+            Preparation::Unknown => None,
+        })
+    }
+
+    fn description_request(&self, statement: &StatementRef<'_>) -> Result<Request> {
+        let asked = {
+            let mut queue = self.queue();
+            let mode = queue.statements.mode_of(statement);
+            queue.statements.undescribed(statement, mode)
+        };
+        let declared: Vec<u32> = asked.declared().iter().map(|ty| ty.oid().0).collect();
+        let (mut segment, closing) = self.closing()?;
+        segment.describe(asked.name(), asked.sql(), &declared).map_err(Error::command)?;
+        asked.set_may_be_parsed(true);
+        Ok(Request { segment, closing, replies: Replies::Description(DescriptionReplies::new(asked)) })
+    }
+
+    /// A segment that closes the statements whose handles have gone.
+    fn closing(&self) -> Result<(Segment, Vec<Box<str>>)> {
+        let mut segment = Segment::default();
+        let retired = self.queue().statements.names().take_retired();
+        for name in &retired {
+            segment.close(Target::Statement(name)).map_err(Error::command)?;
+        }
+        Ok((segment, retired))
+    }
+
+    /// Takes in what the server said of a statement.
+    fn learn(&self, replies: Replies, deadline: Option<&Deadline>) -> Result<Prepared> {
+        let Replies::Description(replies) = replies else {
+            return Err(Error::usage(NO_RESULT, Delivery::Answered));
+        };
+        let (asked, description) = replies.into_description();
+        match description {
+            Ok(description) => Ok(self.queue().statements.learn(&asked, description)),
+            Err(server) => Err(refusal(server, deadline)),
+        }
+    }
+
+    /// Takes in what an execution has shown of its statement.
+    fn remember(&self, replies: &ExecutionReplies) {
+        if replies.parsed || replies.redescribed {
+            let mut queue = self.queue();
+            queue.statements.parsed(&replies.statement);
+            if replies.redescribed {
+                queue.statements.described(&replies.statement);
+            }
+        }
+    }
+}
+
+impl Travel {
+    /// Encodes the whole flight.
+    fn request<P: Params>(&self, shared: &Shared, params: &P, keeping: Keeping) -> Result<Request> {
+        let Self { statement, parse, .. } = self;
+        let (mut segment, closing) = shared.closing()?;
+        let Description { parameters, result_formats, .. } = &**statement.description();
+        let types: Vec<u32>;
+        let sql = if *parse {
+            types = parameters.iter().map(|ty| ty.oid().0).collect();
+            Some((statement.sql(), &*types))
+        } else {
+            None
+        };
+        let bound = Bound::new(params, parameters);
+        let written = segment.execute(sql, statement.name(), &bound, result_formats, *parse);
+        if let Err(error) = written {
+            shared.queue().statements.names().retire_again(closing);
+            return Err(error.into_error());
+        }
+        if *parse {
+            statement.set_may_be_parsed(true);
+        }
+        let replies = ExecutionReplies::new(statement.clone(), *parse, *parse, keeping);
+        Ok(Request { segment, closing, replies: Replies::Execution(replies) })
+    }
+}
+
+/// What a server's refusal means: its own word, or that we had it cancelled because its time was over.
+fn refusal(server: ServerMessage, deadline: Option<&Deadline>) -> Error {
+    let passed = deadline.and_then(Deadline::passed);
+    match passed.filter(|_| server.code() == Some(SqlState::QUERY_CANCELED)) {
+        Some(limit) => Error::new(ErrorKind::Timeout { limit, server }, Delivery::Answered),
+        None => Error::server_refused(server),
+    }
+}
+
+const NO_RESULT: &str = "the server gave neither a result nor an error";
+const SIMPLE_MODE: &str =
+    "a shared connection takes statements in modes named and unnamed, not in mode simple";
