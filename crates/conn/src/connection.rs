@@ -281,7 +281,9 @@ impl Connection {
                 }
                 _ => &[],
             };
-            effects.iter().for_each(|effect| self.statements.apply(*effect));
+            for effect in effects {
+                self.statements.apply(*effect);
+            }
         }
         let state = Arc::clone(&self.cancel_state);
         let mut over = pin!(state.wait_until_over());
