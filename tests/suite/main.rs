@@ -34,6 +34,7 @@ mod round_trips;
 mod secrets;
 mod server_timeouts;
 mod shared_mode;
+mod simple_mode;
 mod tls;
 mod tls_faults;
 mod tls_record;

@@ -29,8 +29,6 @@ use crate::stream::Stream;
 /// [`GRACE`](crate::deadline::GRACE) before the connection is given up.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The setting by which names are looked up. PostgreSQL 18 reports it.
-const SEARCH_PATH: &str = "search_path";
 /// How long the server's last words are waited for when nothing can be written to it any more.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -83,8 +81,8 @@ impl Connection {
         mut statements: Statements,
     ) -> Self {
         let Established { session, cancel_key, version, .. } = established;
-        if let Some(path) = session.parameters().get(SEARCH_PATH) {
-            statements.set_search_path(path);
+        for (name, value) in session.parameters().iter() {
+            statements.handle_report(name.as_bytes(), value);
         }
         Self {
             stream,
@@ -388,8 +386,8 @@ impl Connection {
             Some(Backend::NotificationResponse(notification)) => {
                 mailboxes.notifications.put(notification.into());
             }
-            Some(Backend::ParameterStatus(report)) if report.name().as_bytes() == SEARCH_PATH.as_bytes() => {
-                statements.set_search_path(&report.value().to_lossy());
+            Some(Backend::ParameterStatus(report)) => {
+                statements.handle_report(report.name().as_bytes(), &report.value().to_lossy());
             }
             _ => {}
         }

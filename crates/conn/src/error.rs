@@ -46,6 +46,8 @@ struct Inner {
     statement: Option<Box<str>>,
     /// Which set of parameters of a batch, counted from 1; 0 when it is about none.
     parameter_set: u64,
+    /// Where in the statement the server pointed, if that is not where it says itself: in characters, counted from 1.
+    position: Option<usize>,
 }
 
 /// Whose fault it is, and what happened.
@@ -217,7 +219,7 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, delivery: Delivery) -> Self {
-        Self(Box::new(Inner { kind, delivery, statement: None, parameter_set: 0 }))
+        Self(Box::new(Inner { kind, delivery, statement: None, parameter_set: 0, position: None }))
     }
 
     /// Which set of parameters of a batch it is about, counted from 1.
@@ -232,6 +234,12 @@ impl Error {
 
     pub(crate) fn with_statement(mut self, statement: &str) -> Self {
         self.0.statement = Some(statement.into());
+        self
+    }
+
+    /// The server has seen another text than [`statement`](Self::statement), and pointed at what stands here in that.
+    pub(crate) fn with_position(mut self, position: usize) -> Self {
+        self.0.position = Some(position);
         self
     }
 
@@ -373,9 +381,9 @@ impl Error {
             }
         }
         let Some(statement) = self.statement() else { return Ok(()) };
-        let position = server.and_then(ServerMessage::position);
-        match position.and_then(|position| usize::try_from(position).ok()).and_then(|p| excerpt(statement, p))
-        {
+        let reported = server.and_then(ServerMessage::position);
+        let reported = reported.and_then(|position| usize::try_from(position).ok());
+        match self.0.position.or(reported).and_then(|position| excerpt(statement, position)) {
             Some((line, column)) => write!(f, "\n  statement: {line}\n             {:>column$}", '^'),
             None => write!(f, "\n  statement: {statement}"),
         }

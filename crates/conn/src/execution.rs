@@ -91,6 +91,10 @@ impl<'c> Rows<'c> {
         connection.settle().await?;
         connection.start_deadline(statement.timeout());
         let mode = connection.statements.mode_of(&statement);
+        if mode == StatementMode::Simple {
+            // Boxed, so that the futures of statements need no room for what few of them are.
+            return Box::pin(Self::begin_simple(connection, statement, params)).await;
+        }
         let fetch_size = statement.fetch_size();
         let mut attempt = 1;
         loop {
@@ -126,13 +130,7 @@ impl<'c> Rows<'c> {
                 Ok(()) => {
                     let manifest = flight.release();
                     let flight = Flight::again(connection, manifest);
-                    return Ok(Self {
-                        flight,
-                        statement: sent,
-                        outcome: Outcome::Rows,
-                        fetch_size,
-                        affected: 0,
-                    });
+                    return Ok(Self { fetch_size, ..Self::new(flight, sent) });
                 }
                 Err(Refusal::Stale(stale, error)) => {
                     drop(flight);
@@ -154,6 +152,11 @@ impl<'c> Rows<'c> {
                 Err(Refusal::Final(error)) => return Err(error.with_statement(statement.sql())),
             }
         }
+    }
+
+    /// The result of a statement that has been sent, its columns known.
+    pub(crate) fn new(flight: Flight<'c>, statement: Prepared) -> Self {
+        Self { flight, statement, outcome: Outcome::Rows, fetch_size: 0, affected: 0 }
     }
 
     /// The columns of the result.
@@ -424,7 +427,7 @@ fn poll_head(
     }
 }
 
-const NO_RESULT: &str = "the server gave neither a result nor an error";
+pub(crate) const NO_RESULT: &str = "the server gave neither a result nor an error";
 const COPY_IN_MISPLACED: &str =
     "COPY FROM STDIN takes data, which this verb has none of; the COPY was ended without any";
 const COPY_OUT_MISPLACED: &str =

@@ -41,6 +41,7 @@ mod server_timeout;
 mod shape;
 mod shared;
 mod simple;
+mod simple_mode;
 mod statement;
 mod statement_name;
 mod stream;

@@ -39,6 +39,25 @@ pub trait Encode {
     /// When the value cannot become one of `ty`. What was appended by then is taken back by the caller.
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError>;
 
+    /// The type that the value is of where nobody says what a statement takes: asked only where parameters become literals of the SQL,
+    /// in the simple query protocol. [`Type::UNKNOWN`], the default, leaves it to the server, as for a constant in quotes.
+    fn natural_type(&self) -> Type {
+        Type::UNKNOWN
+    }
+
+    /// Appends the value's text as one of `ty`, as the server would read it, without any quotes: asked only where
+    /// [`natural_type`](Self::natural_type) is.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode); by default that there is no such text.
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        let _ = (ty, out);
+        Err(EncodeError::out_of_range(
+            "it can only be sent in binary, which the simple query protocol is not",
+        ))
+    }
+
     /// The Rust type, for errors.
     fn rust_type(&self) -> &'static str {
         std::any::type_name::<Self>()
@@ -54,6 +73,14 @@ impl<T: Encode + ?Sized> Encode for &T {
         (**self).encode(ty, out)
     }
 
+    fn natural_type(&self) -> Type {
+        (**self).natural_type()
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        (**self).encode_text(ty, out)
+    }
+
     fn rust_type(&self) -> &'static str {
         (**self).rust_type()
     }
@@ -67,6 +94,17 @@ impl<T: Encode> Encode for Option<T> {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         match self {
             Some(value) => value.encode(ty, out),
+            None => Ok(IsNull::Yes),
+        }
+    }
+
+    fn natural_type(&self) -> Type {
+        self.as_ref().map_or(Type::UNKNOWN, Encode::natural_type)
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        match self {
+            Some(value) => value.encode_text(ty, out),
             None => Ok(IsNull::Yes),
         }
     }

@@ -41,6 +41,12 @@ pub trait Params {
     /// When there are more or fewer than `types`, or one does not fit its type. What was appended by then is taken back by the
     /// caller.
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError>;
+
+    /// Shows each of them to `visit`, in order: for the simple query protocol, where they become part of the SQL. Parameters that show
+    /// nothing, as by default, cannot be sent that way.
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Encode)) {
+        let _ = visit;
+    }
 }
 
 impl<P: Params + ?Sized> Params for &P {
@@ -58,6 +64,10 @@ impl<P: Params + ?Sized> Params for &P {
 
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
         (**self).encode(types, out)
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Encode)) {
+        (**self).for_each(visit);
     }
 }
 
@@ -78,6 +88,10 @@ impl<T: Encode> Params for [T] {
         }
         Ok(())
     }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Encode)) {
+        self.iter().for_each(|value| visit(value));
+    }
 }
 
 impl<T: Encode, const N: usize> Params for [T; N] {
@@ -91,6 +105,10 @@ impl<T: Encode, const N: usize> Params for [T; N] {
 
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
         self.as_slice().encode(types, out)
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&dyn Encode)) {
+        self.as_slice().for_each(visit);
     }
 }
 
@@ -138,6 +156,10 @@ macro_rules! tuples {
                     }
                 )+
                 Ok(())
+            }
+
+            fn for_each(&self, visit: &mut dyn FnMut(&dyn Encode)) {
+                $(visit(&self.$index);)+
             }
         }
     )+};

@@ -4,6 +4,7 @@
 //! - [`catalogue`]: the descriptions that all connections to one database share;
 //! - [`effects`]: what a statement that ran did to those before it;
 //! - [`head`]: the replies in front of a result;
+//! - [`lexer`], [`literals`]: where placeholders are, and SQL with values in their places, for mode simple;
 //! - [`stale`]: which failures say that what is remembered is no longer true, and may be answered by asking again;
 //! - [`keyword`]: what sort of statement it is;
 //! - [`lru`]: the table under the first two.
@@ -12,6 +13,8 @@ pub(crate) mod catalogue;
 pub(crate) mod effects;
 pub(crate) mod head;
 pub(crate) mod keyword;
+pub(crate) mod lexer;
+pub(crate) mod literals;
 pub(crate) mod lru;
 pub(crate) mod stale;
 pub(crate) mod statements;

@@ -105,6 +105,8 @@ pub(crate) struct Statements {
     changes: u64,
     /// What was changed that the transaction around it may undo.
     unsettled: Unsettled,
+    /// `standard_conforming_strings`, once the server has reported it.
+    conforming: Option<bool>,
     mode: StatementMode,
 }
 
@@ -117,6 +119,7 @@ impl Statements {
             path: SearchPath::default(),
             changes: 0,
             unsettled: Unsettled::Nothing,
+            conforming: None,
             mode,
         }
     }
@@ -270,12 +273,28 @@ impl Statements {
         }
     }
 
-    /// The server has reported its `search_path`.
-    pub(crate) fn set_search_path(&mut self, reported: &str) {
-        match &self.path.reported {
-            Some(known) if **known == *reported => {}
-            _ => self.path.reported = Some(reported.into()),
+    /// The server has reported a setting: when the connection began, or because it has changed.
+    pub(crate) fn handle_report(&mut self, name: &[u8], value: &str) {
+        match name {
+            b"search_path" => match &self.path.reported {
+                Some(known) if **known == *value => {}
+                _ => self.path.reported = Some(value.into()),
+            },
+            b"standard_conforming_strings" => {
+                let conforming = value != "off";
+                // The same text may end its strings elsewhere now, and have other placeholders.
+                if self.conforming.replace(conforming).is_some_and(|before| before != conforming) {
+                    self.change_unseen();
+                    self.forget_all();
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// Whether a backslash in a string without a prefix stands for itself (`standard_conforming_strings`).
+    pub(crate) fn is_conforming(&self) -> bool {
+        self.conforming.unwrap_or(true)
     }
 
     fn forget_all(&mut self) {

@@ -81,7 +81,8 @@ impl Shared {
                 None => return Ok(replies),
                 Some(Refusal { server, stale: Some(stale) }) => {
                     self.queue().statements.forget(&replies.statement, stale);
-                    if attempt == ATTEMPTS {
+                    // A parameter that cannot be read, of types that were just asked for, is wrong by itself.
+                    if attempt == ATTEMPTS || stale == Stale::Parameters && attempt > 1 {
                         return Err(Error::server_refused(server));
                     }
                     attempt += 1;

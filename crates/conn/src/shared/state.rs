@@ -17,9 +17,6 @@ use crate::core::statements::Statements;
 use crate::error::Result;
 use crate::mailbox::Mailboxes;
 
-/// The setting by which names are looked up. PostgreSQL 18 reports it.
-const SEARCH_PATH: &str = "search_path";
-
 /// Turns that one caller takes in a row for others who found the wire taken; then another one is called.
 const TURNS: u32 = 4;
 
@@ -167,8 +164,9 @@ impl Shared {
     pub(super) fn take_asides(&self, connection: &mut Connection, tag: BackendTag) {
         match tag {
             BackendTag::ParameterStatus => {
-                if let Some(path) = connection.parameter(SEARCH_PATH) {
-                    self.queue().statements.set_search_path(path);
+                let mut queue = self.queue();
+                for (name, value) in connection.parameters() {
+                    queue.statements.handle_report(name.as_bytes(), value);
                 }
             }
             _ => {

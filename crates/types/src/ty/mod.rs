@@ -103,6 +103,16 @@ impl Type {
         }
     }
 
+    /// The type of arrays of it; `None` where there is none among the built-in types.
+    pub fn array(&self) -> Option<Self> {
+        // Vectors (int2vector, oidvector) have elements too, and are no arrays of them.
+        let is_it = |entry: &&&'static Entry| {
+            let of_it = matches!(entry.kind, EntryKind::Array(element) if element.oid == self.oid().0);
+            of_it && entry.name.starts_with('_')
+        };
+        table::ENTRIES.iter().find(is_it).map(|entry| Self(Repr::BuiltIn(entry)))
+    }
+
     /// The format in which its values travel: binary, but for types that have no binary form, and those of which nothing is
     /// known. The elements of an array decide for the array.
     pub fn binary_format(&self) -> Format {
@@ -176,6 +186,9 @@ mod tests {
             assert_eq!(ty.name(), Some(fields[1]));
             let element = ty.element().map_or(0, |element| element.oid().0);
             assert_eq!(element.to_string(), fields[3]);
+            if let Some(element) = ty.element().filter(|_| fields[1].starts_with('_')) {
+                assert_eq!(element.array(), Some(ty), "of {element}");
+            }
             seen += 1;
         }
         assert!(seen > 180, "{seen}");

@@ -9,7 +9,7 @@ use bytes::{BufMut, BytesMut};
 use super::array_text;
 use crate::params::{check_len, put_value};
 use crate::row::take_value;
-use crate::{Decode, Encode, EncodeError, Format, IsNull, Oid, Timestamptz, Type, ValueError};
+use crate::{Decode, Encode, EncodeError, Format, IsNull, Kind, Oid, Timestamptz, Type, ValueError};
 
 /// What can be the element of an array. `u8` is not among them.
 pub trait Element {}
@@ -150,16 +150,59 @@ impl<T: Encode + Element> Encode for [T] {
         }
         Ok(IsNull::No)
     }
+
+    /// The array of what its elements are; where none of them says that, the server reads it out of the text.
+    fn natural_type(&self) -> Type {
+        let element = self.iter().map(Encode::natural_type).find(|ty| *ty != Type::UNKNOWN);
+        element.and_then(|element| element.array()).unwrap_or(Type::UNKNOWN)
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        let element = match ty.element() {
+            Some(element) => element,
+            None if *ty == Type::UNKNOWN || ty.kind() == Kind::Unknown => Type::UNKNOWN,
+            None => return Err(EncodeError::WrongType),
+        };
+        let start = out.len();
+        let mut text = String::new();
+        for (index, value) in self.iter().enumerate() {
+            out.push(if index == 0 { '{' } else { ',' });
+            text.clear();
+            match value.encode_text(&element, &mut text)? {
+                IsNull::Yes => out.push_str("NULL"),
+                IsNull::No => array_text::put_element(&text, out),
+            }
+            check_len(out.len().saturating_sub(start))?;
+        }
+        out.push_str(if self.is_empty() { "{}" } else { "}" });
+        Ok(IsNull::No)
+    }
 }
 
 impl<T: Encode + Element> Encode for Vec<T> {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         self.as_slice().encode(ty, out)
     }
+
+    fn natural_type(&self) -> Type {
+        self.as_slice().natural_type()
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        self.as_slice().encode_text(ty, out)
+    }
 }
 
 impl<T: Encode + Element, const N: usize> Encode for [T; N] {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         self.as_slice().encode(ty, out)
+    }
+
+    fn natural_type(&self) -> Type {
+        self.as_slice().natural_type()
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        self.as_slice().encode_text(ty, out)
     }
 }

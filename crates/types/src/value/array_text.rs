@@ -31,6 +31,18 @@ pub(super) fn elements(text: &str) -> Result<Vec<Option<Cow<'_, str>>>, ValueErr
     }
 }
 
+/// Appends an element that is not NULL, in quotes, so that it is itself whatever is in it.
+pub(super) fn put_element(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        if matches!(character, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out.push('"');
+}
+
 /// Takes an element off the front.
 fn element(text: &str) -> Option<(Option<Cow<'_, str>>, &str)> {
     if let Some(quoted) = text.strip_prefix('"') {

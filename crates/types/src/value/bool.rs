@@ -39,4 +39,16 @@ impl Encode for bool {
         out.put_u8(u8::from(*self));
         Ok(IsNull::No)
     }
+
+    fn natural_type(&self) -> Type {
+        Type::BOOL
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        if *ty != Type::BOOL {
+            return Err(EncodeError::WrongType);
+        }
+        out.push(if *self { 't' } else { 'f' });
+        Ok(IsNull::No)
+    }
 }

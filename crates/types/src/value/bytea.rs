@@ -102,11 +102,35 @@ impl Encode for [u8] {
         out.extend_from_slice(self);
         Ok(IsNull::No)
     }
+
+    fn natural_type(&self) -> Type {
+        Type::BYTEA
+    }
+
+    /// In hex, which is read whatever `bytea_output` is.
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        if *ty != Type::BYTEA {
+            return Err(EncodeError::WrongType);
+        }
+        check_len(self.len())?;
+        out.push_str("\\x");
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+        out.extend(self.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten());
+        Ok(IsNull::No)
+    }
 }
 
 impl Encode for Vec<u8> {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         self.as_slice().encode(ty, out)
+    }
+
+    fn natural_type(&self) -> Type {
+        self.as_slice().natural_type()
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        self.as_slice().encode_text(ty, out)
     }
 }
 
@@ -114,11 +138,27 @@ impl Encode for Cow<'_, [u8]> {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         <[u8]>::encode(self, ty, out)
     }
+
+    fn natural_type(&self) -> Type {
+        <[u8]>::natural_type(self)
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        <[u8]>::encode_text(self, ty, out)
+    }
 }
 
 impl<const N: usize> Encode for [u8; N] {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         self.as_slice().encode(ty, out)
+    }
+
+    fn natural_type(&self) -> Type {
+        self.as_slice().natural_type()
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        self.as_slice().encode_text(ty, out)
     }
 }
 

@@ -1,6 +1,7 @@
 //! float4 and float8.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
 
@@ -56,6 +57,19 @@ impl Encode for f32 {
         }
         Ok(IsNull::No)
     }
+
+    fn natural_type(&self) -> Type {
+        Type::FLOAT4
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        if *ty != Type::FLOAT4 {
+            return f64::from(*self).encode_text(ty, out);
+        }
+        // With an exponent: the shortest text that is read as the same number. Writing to a String cannot fail.
+        let _ = write!(out, "{self:e}");
+        Ok(IsNull::No)
+    }
 }
 
 /// Only float8 holds every f64: one for a float4 is cast by the caller, who then says what may be lost.
@@ -65,6 +79,18 @@ impl Encode for f64 {
             return Err(EncodeError::WrongType);
         }
         out.put_f64(*self);
+        Ok(IsNull::No)
+    }
+
+    fn natural_type(&self) -> Type {
+        Type::FLOAT8
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        if *ty != Type::FLOAT8 {
+            return Err(EncodeError::WrongType);
+        }
+        let _ = write!(out, "{self:e}");
         Ok(IsNull::No)
     }
 }

@@ -3,6 +3,7 @@
 //! A wider Rust type reads what a narrower column holds. A parameter of any width becomes any integer type that can hold its value.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
 
@@ -64,21 +65,29 @@ impl<'r> Decode<'r> for i64 {
 }
 
 macro_rules! encode {
-    ($($int:ty),+) => {$(
+    ($($int:ty => $natural:ident),+) => {$(
         impl Encode for $int {
             #[inline]
             fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
                 encode_int(i64::from(*self), ty, out)
             }
+
+            fn natural_type(&self) -> Type {
+                Type::$natural
+            }
+
+            fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+                encode_int_text(i64::from(*self), ty, out)
+            }
         }
     )+};
 }
 
-encode!(i16, i32, i64);
+encode!(i16 => INT2, i32 => INT4, i64 => INT8);
 
 #[inline]
 fn encode_int(value: i64, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
-    let beyond = |_| EncodeError::out_of_range(format!("{value} is out of its range"));
+    let beyond = |_| out_of_range(value);
     if *ty == Type::INT4 {
         out.put_i32(i32::try_from(value).map_err(beyond)?);
     } else if *ty == Type::INT8 {
@@ -88,6 +97,29 @@ fn encode_int(value: i64, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Encod
     } else {
         return Err(EncodeError::WrongType);
     }
+    Ok(IsNull::No)
+}
+
+#[cold]
+fn out_of_range(value: i64) -> EncodeError {
+    EncodeError::out_of_range(format!("{value} is out of its range"))
+}
+
+pub(super) fn encode_int_text(value: i64, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+    let fits = if *ty == Type::INT8 {
+        true
+    } else if *ty == Type::INT4 {
+        i32::try_from(value).is_ok()
+    } else if *ty == Type::INT2 {
+        i16::try_from(value).is_ok()
+    } else {
+        return Err(EncodeError::WrongType);
+    };
+    if !fits {
+        return Err(out_of_range(value));
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{value}");
     Ok(IsNull::No)
 }
 
@@ -124,6 +156,27 @@ impl Encode for i8 {
             return Ok(IsNull::No);
         }
         encode_int(i64::from(*self), ty, out)
+    }
+
+    fn natural_type(&self) -> Type {
+        Type::CHAR
+    }
+
+    /// The byte 0 is an empty text. Before PostgreSQL 16 there is no text for bytes above 127.
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        if *ty != Type::CHAR {
+            return encode_int_text(i64::from(*self), ty, out);
+        }
+        match u8::try_from(*self) {
+            Ok(0) => {}
+            Ok(byte) => out.push(char::from(byte)),
+            Err(_) => {
+                return Err(EncodeError::out_of_range(
+                    "its byte is no ASCII, and has no text in every version",
+                ));
+            }
+        }
+        Ok(IsNull::No)
     }
 }
 

@@ -1,9 +1,11 @@
 //! oid.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
 
+use super::int::encode_int_text;
 use super::{exactly, not_a};
 use crate::{Decode, Encode, EncodeError, Format, IsNull, Oid, Type, ValueError};
 
@@ -30,6 +32,19 @@ impl Encode for u32 {
         }
         i64::from(*self).encode(ty, out)
     }
+
+    fn natural_type(&self) -> Type {
+        Type::OID
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        if *ty != Type::OID {
+            return encode_int_text(i64::from(*self), ty, out);
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{self}");
+        Ok(IsNull::No)
+    }
 }
 
 impl<'r> Decode<'r> for Oid {
@@ -50,5 +65,13 @@ impl<'r> Decode<'r> for Oid {
 impl Encode for Oid {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         self.0.encode(ty, out)
+    }
+
+    fn natural_type(&self) -> Type {
+        self.0.natural_type()
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        self.0.encode_text(ty, out)
     }
 }

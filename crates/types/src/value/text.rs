@@ -37,13 +37,28 @@ impl Encode for str {
 
     #[inline]
     fn encode(&self, _ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
-        check_len(self.len())?;
-        if let Some(position) = position_of_nul(self.as_bytes()) {
-            let what = format!("PostgreSQL's text has no NUL, and there is one at byte {position}");
-            return Err(EncodeError::out_of_range(what));
-        }
+        check_text(self)?;
         out.extend_from_slice(self.as_bytes());
         Ok(IsNull::No)
+    }
+
+    /// Whatever the type is: the server reads it, as it does a constant in quotes.
+    fn encode_text(&self, _ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        check_text(self)?;
+        out.push_str(self);
+        Ok(IsNull::No)
+    }
+}
+
+#[inline]
+fn check_text(text: &str) -> Result<(), EncodeError> {
+    check_len(text.len())?;
+    match position_of_nul(text.as_bytes()) {
+        None => Ok(()),
+        Some(position) => {
+            let what = format!("PostgreSQL's text has no NUL, and there is one at byte {position}");
+            Err(EncodeError::out_of_range(what))
+        }
     }
 }
 
@@ -79,6 +94,10 @@ macro_rules! like_str {
             fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
                 str::encode(self, ty, out)
             }
+
+            fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+                str::encode_text(self, ty, out)
+            }
         }
     )+};
 }
@@ -107,5 +126,9 @@ impl Encode for Cow<'_, str> {
 
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         str::encode(self, ty, out)
+    }
+
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        str::encode_text(self, ty, out)
     }
 }

@@ -1,7 +1,7 @@
 //! timestamptz.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, BytesMut};
@@ -225,6 +225,20 @@ impl Encode for Timestamptz {
             return Err(EncodeError::WrongType);
         }
         out.put_i64(self.0);
+        Ok(IsNull::No)
+    }
+
+    fn natural_type(&self) -> Type {
+        Type::TIMESTAMPTZ
+    }
+
+    /// ISO, which the server reads whatever its DateStyle is.
+    fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+        if *ty != Type::TIMESTAMPTZ {
+            return Err(EncodeError::WrongType);
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{self}");
         Ok(IsNull::No)
     }
 }
