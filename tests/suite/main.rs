@@ -33,6 +33,7 @@ mod recorded;
 mod round_trips;
 mod secrets;
 mod server_timeouts;
+mod shared_faults;
 mod shared_mode;
 mod simple_mode;
 mod tls;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use cornac::shared::SharedConnection;
 use cornac::{Client, Config, Connection, FromRow, Host, Timestamptz};
 use cornac_benches::recorded;
 use cornac_benches::work::{INSERT, Measurement, POINT_SELECT, measurements};
@@ -30,6 +31,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         Workload::PointUnix => point_selects(unix(target), count).await,
         Workload::PointTcp => point_selects(tcp(target)?, count).await,
         Workload::Pool => pool(workload, target).await,
+        Workload::Shared => shared(workload, target).await,
         Workload::RowsStreamed => rows_streamed(unix(target), count).await,
         Workload::RowsCollected => rows_collected(unix(target), count).await,
         Workload::RowsRecorded => rows_streamed(recorded_server(target), count).await,
@@ -43,8 +45,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         Workload::MemoryIdle => memory(count, || connections(unix(target), count, 0)).await,
         Workload::MemoryUsed => memory(count, || connections(unix(target), count, STATEMENTS)).await,
         // No verb yet.
-        Workload::Shared
-        | Workload::PipelineSyncs
+        Workload::PipelineSyncs
         | Workload::PipelineOneSync
         | Workload::CopyIn
         | Workload::CopyOut
@@ -121,6 +122,34 @@ async fn pool(workload: Workload, target: &Target) -> Result<Option<Measured>> {
                     if let Ok(mut free) = pool.connections.lock() {
                         free.push((connection, statement));
                     }
+                    laps.push(begun.elapsed());
+                    black_box(row);
+                }
+                Ok(laps)
+            }
+        })
+        .await?;
+    meter.finish(workload.count())
+}
+
+async fn shared(workload: Workload, target: &Target) -> Result<Option<Measured>> {
+    let mut connections = Vec::new();
+    for _ in 0..POOL {
+        let connection = SharedConnection::connect(&unix(target)).await?;
+        let _: Item = connection.fetch_one(POINT_SELECT, (1,)).await?;
+        connections.push(connection);
+    }
+    let turns = std::cell::Cell::new(0);
+    let mut meter = Meter::start()?;
+    meter
+        .tasks(|| {
+            let turn = turns.replace(turns.get() + 1);
+            let shared = connections[turn % POOL].clone();
+            async move {
+                let mut laps = Vec::new();
+                for id in ids_of_task(workload) {
+                    let begun = Instant::now();
+                    let row: Item = shared.fetch_one(POINT_SELECT, (id,)).await?;
                     laps.push(begun.elapsed());
                     black_box(row);
                 }

@@ -17,7 +17,6 @@ use crate::deadline::{Deadline, Overdue};
 use crate::error::{Delivery, Error, ErrorKind, Result};
 
 /// A place in the queue, given back when it is dropped.
-#[derive(Debug)]
 pub(super) struct Place<'s>(&'s Shared);
 
 impl Drop for Place<'_> {
@@ -27,7 +26,6 @@ impl Drop for Place<'_> {
 }
 
 /// Requests that are ready to go, and what their replies are read into.
-#[derive(Debug)]
 pub(super) struct Request {
     pub(super) segment: Segment,
     /// Statements that the segment closes at the server.
@@ -103,6 +101,7 @@ impl Call<'_> {
                     return self.finish(answer);
                 }
                 // Whoever is woken without an answer has been called to read and write for all.
+                slot.set_passed_over(false);
                 self.shared.drive();
             }
             Stage::Over => {}
@@ -147,7 +146,7 @@ impl Call<'_> {
             self.shared.drive();
         } else if is_first {
             // Others are about to come: all that is ready to run comes first, and then one write goes out for all.
-            cx.waker().wake_by_ref();
+            if self.shared.bell.has_called() { cx.waker().wake_by_ref() } else { self.shared.drive() }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What callers hold.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// There is no background task. Whichever caller is polled while nobody else does it reads and writes for all; when the socket is ready, the
 /// caller whose answer comes first is woken to do so.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SharedConnection(Arc<Shared>);
 
 /// How a shared connection is used.
@@ -120,7 +121,7 @@ impl SharedConnection {
         if connection.transaction_status() != TransactionStatus::Idle || connection.has_pending_begin() {
             return Err(Error::usage(IN_TRANSACTION, Delivery::NotSent));
         }
-        Ok(Self(Arc::new(Shared::new(connection, options))))
+        Ok(Self(Shared::new(connection, options)))
     }
 
     /// Runs a statement, throws its rows away, and says how many rows it affected (or returned, for a SELECT).
@@ -267,6 +268,17 @@ impl SharedConnection {
 
     fn keeping(&self) -> Keeping {
         Keeping::UpTo(self.0.options.result_bytes_max)
+    }
+}
+
+impl fmt::Debug for SharedConnection {
+    /// Shows where the connection stands, never what callers ask or get.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedConnection")
+            .field("process_id", &self.process_id())
+            .field("is_closed", &self.is_closed())
+            .field("statistics", &self.statistics())
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,6 @@ use crate::core::statements::Statements;
 /// What every caller needs for a moment: what is known of statements, and the line of those that were not sent.
 ///
 /// Nothing in the line has been written anywhere from which it could reach the server: a caller that goes takes its entry with it.
-#[derive(Debug)]
 pub(super) struct Queue {
     pub(super) statements: Statements,
     pub(super) waiting: VecDeque<Entry>,
@@ -24,7 +23,6 @@ pub(super) struct Queue {
 }
 
 /// One statement that was asked for.
-#[derive(Debug)]
 pub(super) struct Entry {
     pub(super) slot: Arc<Slot>,
     pub(super) segment: Segment,

@@ -12,7 +12,6 @@ use crate::shape::Shape;
 use crate::shared::SharedError;
 
 /// Why the server gives no result.
-#[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) server: ServerMessage,
     /// What was remembered is no longer true, and nothing has run.
@@ -20,14 +19,12 @@ pub(super) struct Refusal {
 }
 
 /// The replies to one entry, as far as they have come.
-#[derive(Debug)]
 pub(super) enum Replies {
     Description(DescriptionReplies),
     Execution(ExecutionReplies),
 }
 
 /// To Parse, Describe, Sync.
-#[derive(Debug)]
 pub(super) struct DescriptionReplies {
     pub(super) asked: Prepared,
     parameters: Box<[Type]>,
@@ -37,7 +34,6 @@ pub(super) struct DescriptionReplies {
 }
 
 /// To Bind, Execute, Sync, with or without a Parse in front.
-#[derive(Debug)]
 pub(super) struct ExecutionReplies {
     /// As it was sent, or as it was described on the way.
     pub(super) statement: Prepared,

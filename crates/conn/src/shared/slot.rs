@@ -1,6 +1,6 @@
 //! Where one caller finds the answer to its statement.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::replies::Replies;
 use crate::error::Result;
 
 /// Shared by a caller and its entry in the queue. Its lock is held for a moment, and nothing else is locked or called meanwhile.
-#[derive(Debug)]
 pub(super) struct Slot {
     state: Mutex<State>,
     overdue: AtomicU8,
+    /// The caller was called, and somebody else had to come in its place.
+    passed_over: AtomicBool,
     limit: Duration,
 }
 
-#[derive(Debug)]
 enum State {
     /// The caller waits.
     Waiting(Waker),
@@ -39,12 +39,27 @@ pub(super) enum Overdue {
 impl Slot {
     /// For a caller that waits no longer than `limit`, if it has a deadline at all.
     pub(super) fn new(waker: Waker, limit: Duration) -> Self {
-        Self { state: Mutex::new(State::Waiting(waker)), overdue: AtomicU8::new(Overdue::No as u8), limit }
+        Self {
+            state: Mutex::new(State::Waiting(waker)),
+            overdue: AtomicU8::new(Overdue::No as u8),
+            passed_over: AtomicBool::new(false),
+            limit,
+        }
     }
 
     /// How long the caller waits, if it has a deadline.
     pub(super) fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// Whether the caller comes when it is called, as far as is known.
+    pub(super) fn comes_when_called(&self) -> bool {
+        // Relaxed: a hint, and so wherever it is set.
+        !self.passed_over.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_passed_over(&self, passed_over: bool) {
+        self.passed_over.store(passed_over, Ordering::Relaxed);
     }
 
     /// The answer if it has come, else `waker` is woken when it does.

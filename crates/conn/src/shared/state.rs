@@ -1,7 +1,7 @@
 //! What the clones of a shared connection have in common.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -22,7 +22,6 @@ const TURNS: u32 = 4;
 
 /// The locks are held for moments, none across an await. Of two, `wire` is taken first; it is only ever tried, never waited for, so
 /// that whatever runs while it is held (a waker, a handler of notices) can use the shared connection.
-#[derive(Debug)]
 pub(super) struct Shared {
     queue: Mutex<Queue>,
     wire: Mutex<Wire>,
@@ -49,7 +48,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Over a connection that is settled, outside of a transaction.
-    pub(super) fn new(mut connection: Connection, options: SharedOptions) -> Self {
+    pub(super) fn new(mut connection: Connection, options: SharedOptions) -> Arc<Self> {
         let spare = Statements::new(0, connection.statements.mode(), Arc::default());
         let statements = std::mem::replace(&mut connection.statements, spare);
         let mailboxes = std::mem::take(&mut connection.mailboxes);
@@ -57,26 +56,28 @@ impl Shared {
         connection.cancel_state = Arc::default();
         let statement_timeout = connection.statement_timeout();
         let process_id = connection.process_id();
-        let bell = Arc::new(Bell::default());
-        let waker = Waker::from(Arc::clone(&bell));
-        Self {
-            queue: Mutex::new(Queue::new(statements)),
-            wire: Mutex::new(Wire::new(connection, waker)),
-            again: AtomicBool::new(false),
-            bell,
-            admission: Semaphore::new(options.statements_max),
-            options,
-            statement_timeout,
-            closed: AtomicBool::new(false),
-            given_up: AtomicBool::new(false),
-            overdue: AtomicBool::new(false),
-            process_id,
-            mail: Mutex::new(mailboxes),
-            in_flight: AtomicUsize::new(0),
-            crowded: AtomicBool::new(false),
-            answered: AtomicU64::new(0),
-            flights: AtomicU64::new(0),
-        }
+        Arc::new_cyclic(|this| {
+            let bell = Arc::new(Bell::new(Weak::clone(this)));
+            let waker = Waker::from(Arc::clone(&bell));
+            Self {
+                queue: Mutex::new(Queue::new(statements)),
+                wire: Mutex::new(Wire::new(connection, waker)),
+                again: AtomicBool::new(false),
+                bell,
+                admission: Semaphore::new(options.statements_max),
+                options,
+                statement_timeout,
+                closed: AtomicBool::new(false),
+                given_up: AtomicBool::new(false),
+                overdue: AtomicBool::new(false),
+                process_id,
+                mail: Mutex::new(mailboxes),
+                in_flight: AtomicUsize::new(0),
+                crowded: AtomicBool::new(false),
+                answered: AtomicU64::new(0),
+                flights: AtomicU64::new(0),
+            }
+        })
     }
 
     /// What waits. Nothing is called or dropped while it is locked that could come back here.
@@ -127,23 +128,29 @@ impl Shared {
         self.drive();
     }
 
+    /// The one who was called has not come, or may not: whoever is polled first goes on.
+    pub(super) fn call_everybody(&self) {
+        self.with_wire(|wire| wire.call_everybody(self));
+    }
+
     /// Does something with the wire; when it is taken, whoever has it takes a turn more.
     fn with_wire(&self, mut act: impl FnMut(&mut Wire)) {
         let _on_panic = CloseOnPanic(self);
-        for _ in 0..TURNS {
+        for turn in 0_u32.. {
             // SeqCst: said before the lock is tried, and looked at after it was given back, so that of two callers one sees the other.
             self.again.store(true, Ordering::SeqCst);
             let Some(mut wire) = self.try_wire() else { return };
             self.again.store(false, Ordering::SeqCst);
-            act(&mut wire);
+            // Enough done for others: one of them goes on.
+            if turn < TURNS {
+                act(&mut wire);
+            } else {
+                wire.call_another(self);
+            }
             drop(wire);
             if !self.again.load(Ordering::SeqCst) {
                 return;
             }
-        }
-        // Enough done for others: one of them goes on.
-        if let Some(mut wire) = self.try_wire() {
-            wire.call_another(self);
         }
     }
 

@@ -1,11 +1,17 @@
 //! Reading and writing for all.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use cornac_proto::message::{Backend, BackendTag, TransactionStatus};
 use cornac_proto::session::{Checkpoint, CloseReason, Closed, Progress, Session};
+
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep};
 
 use super::SharedError;
 use super::queue::Entry;
@@ -15,11 +21,13 @@ use crate::cancel::Cancelling;
 use crate::connection::Connection;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 
+/// How long whoever is called may take to come before everybody is called.
+const WATCH: Duration = Duration::from_millis(20);
+
 /// Bytes of requests that are handed to the socket at a time. What the socket does not take goes back into the line.
 const AHEAD: usize = 64 << 10;
 
 /// The connection, and the statements that were sent over it, oldest first. Whoever finds it free reads and writes for all.
-#[derive(Debug)]
 pub(super) struct Wire {
     /// `None` once it was closed in order.
     connection: Option<Connection>,
@@ -29,10 +37,11 @@ pub(super) struct Wire {
     cancelling: Option<Cancelling>,
     /// A request to cancel was sent for the one statement in flight: nothing else is sent before both are over.
     holding: bool,
+    /// The timer of the watch over the one who is called.
+    watch: Option<Pin<Box<Sleep>>>,
 }
 
 /// A statement that was sent, or is being sent.
-#[derive(Debug)]
 struct InFlight {
     entry: Entry,
     checkpoint: Checkpoint,
@@ -41,7 +50,7 @@ struct InFlight {
 }
 
 /// What one turn has come to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Turn {
     answered: usize,
     /// Statements that no longer count: answered, or given up before they were sent.
@@ -57,6 +66,7 @@ impl Wire {
             waker,
             cancelling: None,
             holding: false,
+            watch: None,
         }
     }
 
@@ -90,6 +100,25 @@ impl Wire {
         }
     }
 
+    /// Calls all who wait. The first of them has been called before, and did not come: another will be called in its place.
+    pub(super) fn call_everybody(&mut self, shared: &Shared) {
+        let mut wakers = Vec::new();
+        for InFlight { entry, .. } in &self.in_flight {
+            if let Some(waker) = entry.slot.waker() {
+                if wakers.is_empty() {
+                    entry.slot.set_passed_over(true);
+                }
+                wakers.push(waker);
+            }
+        }
+        {
+            let queue = shared.queue();
+            wakers.extend(queue.waiting.iter().filter_map(|entry| entry.slot.waker()));
+            wakers.extend(queue.closers.iter().cloned());
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// The connection, once nothing is waited for any more. Nothing is taken then.
     pub(super) fn take_if_idle(&mut self, shared: &Shared) -> Option<Result<Connection>> {
         let mut queue = shared.queue();
@@ -118,7 +147,10 @@ impl Wire {
                 self.take_back_unsent(shared, turn);
                 break;
             }
-            if all_fed || self.holding {
+            if self.holding && self.cancelling.is_none() && self.in_flight.is_empty() {
+                // The one that was cancelled has just been answered: what has waited for that goes out.
+                self.holding = false;
+            } else if all_fed || self.holding {
                 break;
             }
         }
@@ -267,6 +299,7 @@ impl Wire {
         shared.closed.store(true, Ordering::Release);
         shared.admission.close();
         self.cancelling = None;
+        shared.note(0, 0, false);
         let Some(connection) = &mut self.connection else { return };
         for InFlight { entry, checkpoint, .. } in self.in_flight.drain(..) {
             let progress = connection.session.progress(checkpoint);
@@ -298,17 +331,37 @@ impl Wire {
         if next.is_none() {
             self.leave_nothing_half_written(shared);
         }
-        shared.bell.listen(next);
+        let is_waiting = next.is_some();
+        if !shared.bell.listen(next) && is_waiting {
+            self.keep_watch(shared);
+        }
+    }
+
+    /// Starts a timer, unless this runs outside of a runtime. It is polled this once and never again: the runtime may have ended by then.
+    fn keep_watch(&mut self, shared: &Shared) {
+        if Handle::try_current().is_ok() {
+            let mut timer = Box::pin(sleep(WATCH));
+            let waker = shared.bell.begin_watch();
+            if timer.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                waker.wake();
+            }
+            self.watch = Some(timer);
+        }
     }
 
     /// Who is called when the socket is ready: the caller whose answer comes first, so that it is woken once for both.
     fn next_to_call(&self, shared: &Shared) -> Option<Waker> {
-        if let Some(waker) = self.in_flight.iter().find_map(|in_flight| in_flight.entry.slot.waker()) {
-            return Some(waker);
+        let mut passed_over = None;
+        for InFlight { entry, .. } in &self.in_flight {
+            match entry.slot.waker() {
+                Some(waker) if entry.slot.comes_when_called() => return Some(waker),
+                Some(waker) => passed_over = passed_over.or(Some(waker)),
+                None => {}
+            }
         }
         let queue = shared.queue();
         let waiting = queue.waiting.iter().find_map(|entry| entry.slot.waker());
-        waiting.or_else(|| queue.closers.first().cloned())
+        waiting.or(passed_over).or_else(|| queue.closers.first().cloned())
     }
 
     /// Nobody is left who would write on: a server that has half of a request waits for the other half.
@@ -366,9 +419,6 @@ impl Wire {
                     return Err(connection.give_up(CloseReason::Abandoned(SPOILT.to_owned())));
                 }
             }
-        }
-        if self.holding && self.cancelling.is_none() && self.in_flight.is_empty() {
-            self.holding = false;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The requests of one statement, encoded before their turn.
 
+use std::fmt;
+
 use bytes::BytesMut;
 
 use super::ledger::Owed;
@@ -9,7 +11,7 @@ use crate::message::{self, BindParameters, FormatCode, Target};
 
 /// The requests of one statement up to and including its Sync, encoded where the statement is made, and moved into a [`Session`] as a
 /// whole when their turn comes: until then nothing of them can reach the server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Segment {
     bytes: BytesMut,
     /// Close messages in front.
@@ -123,6 +125,17 @@ impl Segment {
             Err(_) => self.bytes.truncate(start),
         }
         written
+    }
+}
+
+impl fmt::Debug for Segment {
+    /// Shows what it consists of, never the values in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment")
+            .field("len", &self.bytes.len())
+            .field("closes", &self.closes)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 
