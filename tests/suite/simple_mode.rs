@@ -100,6 +100,9 @@ async fn every_rust_type_is_the_same_in_mode_simple_and_in_the_extended_protocol
     }
 }
 
+/// What they are read back as.
+type Texts = (String, String, String, String, String);
+
 /// Texts that try to be more than a value.
 const CORPUS: [&str; 24] = [
     "",
@@ -147,7 +150,6 @@ async fn input_03_no_value_is_ever_more_than_a_value() {
                 for two in CORPUS {
                     let sql =
                         "SELECT $1::text, '$1', $2::text, /* $2 */ $$ $1 '$$, $1::text || $2::text -- $1";
-                    type Texts = (String, String, String, String, String);
                     let back: Texts = c.fetch_one(sql, (one, two)).await.unwrap();
                     let expected = (one, "$1", two, " $1 '", &*format!("{one}{two}"));
                     assert_eq!((&*back.0, &*back.1, &*back.2, &*back.3, &*back.4), expected, "{conforming}");

@@ -90,7 +90,9 @@ impl<T: Encode> Params for [T] {
     }
 
     fn for_each(&self, visit: &mut dyn FnMut(&dyn Encode)) {
-        self.iter().for_each(|value| visit(value));
+        for value in self {
+            visit(value);
+        }
     }
 }
 
