@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use cornac_conn::{Config, Host, SslMode};
 
 use crate::supervisor::{Identity, LAST_SIGNAL, StopMode, Supervisor};
@@ -46,7 +47,7 @@ impl PgBouncer {
     ///
     /// # Errors
     ///
-    /// When the program is not there, or does not start: with what it wrote to its log.
+    /// When the program is not there and cannot be installed, or does not start: with what it wrote to its log.
     pub fn start(port: u16, user: &str, options: &PgBouncerOptions) -> Result<Self> {
         let identity = Identity::find()?;
         let program = program()?;
@@ -97,14 +98,26 @@ impl PgBouncer {
     }
 }
 
+/// Finds the program; as root on a machine with apt-get, it is installed if it is not there.
 fn program() -> Result<PathBuf> {
+    const MISSING: &str = "there is no pgbouncer (Debian: apt-get install pgbouncer)";
+    if let Some(program) = find_program() {
+        return Ok(program);
+    }
+    ensure!(rustix::process::geteuid().is_root(), MISSING);
+    // Several tests may come here at once.
+    let install = ["-q", "-y", "-o", "DPkg::Lock::Timeout=120", "install", "pgbouncer"];
+    let installed = Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive").output();
+    let output = installed.context(MISSING)?;
+    find_program().with_context(|| format!("{MISSING}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn find_program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = [PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")];
     let mut candidates =
         std::env::split_paths(&path).chain(sbin).map(|directory| directory.join("pgbouncer"));
-    candidates
-        .find(|program| Path::is_file(program))
-        .context("there is no pgbouncer (Debian: apt-get install pgbouncer)")
+    candidates.find(|program| Path::is_file(program))
 }
 
 fn configuration(server: u16, user: &str, port: u16, options: &PgBouncerOptions) -> String {

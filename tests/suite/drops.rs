@@ -69,7 +69,10 @@ impl Bench {
     async fn check_usable(&mut self, number: i64) {
         let answer = self.connection.fetch_value::<i64, _>("SELECT $1::int8", (number,)).await;
         match answer {
-            Ok(answer) => assert_eq!(answer, number, "the answer is the question's own"),
+            Ok(answer) => {
+                assert_eq!(answer, number, "the answer is the question's own");
+                assert!(self.connection.is_idle(), "no transaction is open, and none is about to begin");
+            }
             Err(error) => {
                 assert!(error.is_closed(), "{error}");
                 assert!(!error.outcome_unknown(), "the connection was known to be closed: {error}");
@@ -112,13 +115,14 @@ async fn dropped_everywhere(name: &str, verb: impl AsyncFn(&mut Connection, i64)
     dropped_everywhere_over(SslMode::Disable, name, 1, verb).await;
 }
 
-/// As [`dropped_everywhere`], for a verb that puts `all` rows with the id into the ledger: all of them are there afterwards, or none.
+/// As [`dropped_everywhere`], for a verb that puts `all` rows with the id into the ledger: all of them are there afterwards, or none. Gives
+/// how often they were there although the verb was dropped.
 pub(crate) async fn dropped_everywhere_over(
     mode: SslMode,
     name: &str,
     all: i64,
     verb: impl AsyncFn(&mut Connection, i64) -> Result<()>,
-) {
+) -> i64 {
     let mut bench = Bench::new(mode).await;
     assert_eq!(bench.connection.is_encrypted(), mode != SslMode::Disable);
     let (mut dropped, mut never_sent, mut ran) = (0_u64, 0, 0);
@@ -158,6 +162,7 @@ pub(crate) async fn dropped_everywhere_over(
         bench.reconnects
     );
     assert!(dropped > 50, "{dropped}");
+    ran
 }
 
 #[tokio::test]

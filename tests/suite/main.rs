@@ -36,6 +36,7 @@ mod server_timeouts;
 mod shared_faults;
 mod shared_mode;
 mod simple_mode;
+mod statement_drops;
 mod tls;
 mod tls_faults;
 mod tls_record;

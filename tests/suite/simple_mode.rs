@@ -100,7 +100,6 @@ async fn every_rust_type_is_the_same_in_mode_simple_and_in_the_extended_protocol
     }
 }
 
-/// What they are read back as.
 type Texts = (String, String, String, String, String);
 
 /// Texts that try to be more than a value.
