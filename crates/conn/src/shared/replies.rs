@@ -145,7 +145,7 @@ impl ExecutionReplies {
     }
 
     /// Keeps a row; `buffer` gives the memory for the first one.
-    fn handle_row(&mut self, row: DataRow<'_>, buffer: impl FnOnce() -> BytesMut) {
+    pub(super) fn handle_row(&mut self, row: DataRow<'_>, buffer: impl FnOnce() -> BytesMut) {
         self.row_count = self.row_count.saturating_add(1);
         let Keeping::UpTo(limit) = self.keeping else { return };
         let values = row.values_bytes();
@@ -167,6 +167,31 @@ impl ExecutionReplies {
     fn forget_rows(&mut self) {
         self.keeping = Keeping::Nothing;
         self.rows = BytesMut::new();
+    }
+
+    /// How far the server had come with the statement when it refused it.
+    pub(super) fn stage(&self) -> Stage {
+        self.head.stage()
+    }
+
+    /// Whether the rows come next, and then the end.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether nothing but a BindComplete comes in front of the rows.
+    pub(super) fn is_at_bind(&self) -> bool {
+        self.head.is_at_bind()
+    }
+
+    /// That BindComplete has come.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// The statement has ended well.
+    pub(super) fn end(&mut self, affected: u64) {
+        self.affected = affected;
     }
 
     pub(super) fn take_refusal(&mut self) -> Option<Refusal> {

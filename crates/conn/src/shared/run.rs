@@ -1,15 +1,15 @@
 //! A statement from its text to its result: described if need be, sent, and sent anew when what was remembered of it is no longer true.
 
 use cornac_proto::SqlState;
-use cornac_proto::message::{ServerMessage, Target};
+use cornac_proto::message::{ServerMessage, Target, check_parameter_count};
 use cornac_proto::session::Segment;
 use cornac_types::Params;
 
 use super::allowed;
-use super::call::Request;
+use super::call::{Place, Request};
 use super::replies::{DescriptionReplies, ExecutionReplies, Keeping, Refusal, Replies};
 use super::state::Shared;
-use crate::core::stale::Stale;
+use crate::core::stale::{Stage, Stale};
 use crate::core::statements::Preparation;
 use crate::deadline::Deadline;
 use crate::error::{Delivery, Error, ErrorKind, Result};
@@ -38,13 +38,15 @@ impl Shared {
         keeping: Keeping,
     ) -> Result<ExecutionReplies> {
         allowed::check(statement.sql())?;
+        statement.check_len()?;
+        check_parameter_count(params.count()).map_err(|error| Error::command(error.into()))?;
         let run = self.run_allowed(statement, params, keeping);
         run.await.map_err(|error| error.with_statement(statement.sql()))
     }
 
     async fn run_allowed<P: Params + Send>(
         &self,
-        statement: StatementRef<'_>,
+        mut statement: StatementRef<'_>,
         params: P,
         keeping: Keeping,
     ) -> Result<ExecutionReplies> {
@@ -54,17 +56,16 @@ impl Shared {
         loop {
             let place = self.place(&mut deadline).await?;
             let Some(travel) = self.travel(&statement, described.take())? else {
-                let request = self.description_request(&statement)?;
-                let replies = self.ask(place, request, &mut deadline).await?;
-                described = Some(self.learn(replies, deadline.as_ref())?);
+                described = Some(self.describe(place, &statement, &mut deadline).await?);
                 continue;
             };
             let request = match travel.request(self, &params, keeping) {
                 Ok(request) => request,
                 Err(error) => {
                     // A value may not fit only because the parameter's type is no longer what it was.
-                    let stale = travel.remembered && matches!(error.kind(), ErrorKind::Parameter(_));
-                    if stale && attempt < ATTEMPTS && statement.declared_description().is_none() {
+                    let stale = travel.remembered
+                        && matches!(error.kind(), ErrorKind::Parameter(error) if !error.is_too_long());
+                    if stale && attempt < ATTEMPTS {
                         self.queue().statements.forget(&travel.statement, Stale::Description);
                         attempt += 1;
                         continue;
@@ -72,23 +73,31 @@ impl Shared {
                     return Err(error);
                 }
             };
-            drop(travel);
+            let Travel { statement: sent, remembered, .. } = travel;
             let Replies::Execution(mut replies) = self.ask(place, request, &mut deadline).await? else {
                 return Err(Error::usage(NO_RESULT, Delivery::Answered));
             };
             self.remember(&replies);
-            match replies.take_refusal() {
-                None => return Ok(replies),
-                Some(Refusal { server, stale: Some(stale) }) => {
-                    self.queue().statements.forget(&replies.statement, stale);
-                    // A parameter that cannot be read, of types that were just asked for, is wrong by itself.
-                    if attempt == ATTEMPTS || stale == Stale::Parameters && attempt > 1 {
-                        return Err(Error::server_refused(server));
-                    }
-                    attempt += 1;
-                }
-                Some(Refusal { server, stale: None }) => return Err(refusal(server, deadline.as_ref())),
+            let Some(Refusal { server, stale }) = replies.take_refusal() else { return Ok(replies) };
+            // A statement of which nothing was remembered is refused for what it is.
+            let stale = stale
+                .filter(|stale| remembered || replies.stage() == Stage::Bind && *stale != Stale::Parameters);
+            let Some(stale) = stale.filter(|_| attempt < ATTEMPTS) else {
+                return Err(refusal(server, deadline.as_ref()));
+            };
+            self.queue().statements.forget(&replies.statement, stale);
+            if stale != Stale::Name {
+                statement = statement.without_results();
             }
+            if stale == Stale::Parameters {
+                let place = self.place(&mut deadline).await?;
+                let asked = self.describe(place, &statement, &mut deadline).await?;
+                if asked.parameter_types() == sent.parameter_types() {
+                    return Err(Error::server_refused(server));
+                }
+                described = Some(asked);
+            }
+            attempt += 1;
         }
     }
 
@@ -105,9 +114,24 @@ impl Shared {
         }
         Ok(match queue.statements.look_up(statement, mode) {
             Preparation::Parsed(statement) => Some(Travel { statement, parse: false, remembered: true }),
-            Preparation::Described(statement) => Some(Travel { statement, parse: true, remembered: true }),
+            Preparation::Described(described) => {
+                let remembered = !statement.declares_results();
+                Some(Travel { statement: described, parse: true, remembered })
+            }
             Preparation::Unknown => None,
         })
+    }
+
+    /// Asks the server about a statement.
+    async fn describe(
+        &self,
+        place: Place<'_>,
+        statement: &StatementRef<'_>,
+        deadline: &mut Option<Deadline>,
+    ) -> Result<Prepared> {
+        let request = self.description_request(statement)?;
+        let replies = self.ask(place, request, deadline).await?;
+        self.learn(replies, deadline.as_ref())
     }
 
     fn description_request(&self, statement: &StatementRef<'_>) -> Result<Request> {
@@ -171,7 +195,7 @@ impl Travel {
             None
         };
         let bound = Bound::new(params, parameters);
-        let written = segment.execute(sql, statement.name(), &bound, result_formats, *parse);
+        let written = segment.execute(sql, statement.head(), &bound, result_formats, *parse);
         if let Err(error) = written {
             shared.queue().statements.names().retire_again(closing);
             return Err(error.into_error());

@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::SharedError;
 use super::queue::Entry;
+use super::replies::Replies;
 use super::slot::Overdue;
 use super::state::Shared;
 use crate::cancel::Cancelling;
@@ -136,6 +137,9 @@ impl Wire {
             self.poll_cancelling(&mut cx)?;
             let all_fed = self.feed(shared, turn)?;
             while !self.in_flight.is_empty() {
+                if self.take_common_replies(turn)? {
+                    continue;
+                }
                 match self.poll_message(shared, turn, &mut cx) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(closed)) => return Err(closed),
@@ -194,6 +198,47 @@ impl Wire {
         fed.map_err(|()| connection.give_up(CloseReason::Abandoned(NOT_TAKEN.to_owned())))
     }
 
+    /// Takes the replies that most executions have: BindComplete, rows, the end, as far as they have come. True when the statement at the
+    /// front is answered.
+    fn take_common_replies(&mut self, turn: &mut Turn) -> Result<bool, Closed> {
+        let (Some(connection), Some(front)) = (&mut self.connection, self.in_flight.front_mut()) else {
+            return Ok(false);
+        };
+        let Replies::Execution(execution) = &mut front.entry.replies else { return Ok(false) };
+        if !execution.has_begun() {
+            if !execution.is_at_bind() || !connection.session.take_bind_complete() {
+                return Ok(false);
+            }
+            execution.begin();
+            if !front.answering {
+                front.begin_answer(&mut connection.session)?;
+            }
+        }
+        let Entry { segment, replies: Replies::Execution(execution), .. } = &mut front.entry else {
+            return Ok(false);
+        };
+        let columns = execution.statement.columns().len();
+        while connection.session.has_row() {
+            let Some(row) = connection.poll_row(columns)? else { break };
+            execution.handle_row(row, || std::mem::take(segment).into_buffer());
+        }
+        let Some(affected) = connection.take_end() else { return Ok(false) };
+        execution.end(affected);
+        self.end_front(turn).map(|()| true)
+    }
+
+    /// ReadyForQuery has come behind the statement at the front.
+    fn end_front(&mut self, turn: &mut Turn) -> Result<(), Closed> {
+        let status = self.connection.as_ref().map(|connection| connection.session.transaction_status());
+        match status {
+            None | Some(TransactionStatus::Idle) => {
+                self.answer_front(turn);
+                Ok(())
+            }
+            Some(status) => Err(self.close_not_idle(status)),
+        }
+    }
+
     /// Takes the next message, if it is there.
     fn poll_message(
         &mut self,
@@ -236,13 +281,7 @@ impl Wire {
             }
         }
         connection.poll_message()?;
-        match connection.session.transaction_status() {
-            TransactionStatus::Idle => {
-                self.answer_front(turn);
-                Poll::Ready(Ok(()))
-            }
-            status => Poll::Ready(Err(self.close_not_idle(status))),
-        }
+        Poll::Ready(self.end_front(turn))
     }
 
     /// The statement at the front is answered to its end.

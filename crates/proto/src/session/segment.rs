@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::ledger::Owed;
 use super::{CommandError, Output, Session};
 use crate::error::EncodeError;
-use crate::message::{self, BindParameters, FormatCode, Target};
+use crate::message::{self, BindHead, BindParameters, FormatCode, Target};
 
 /// The requests of one statement up to and including its Sync, encoded where the statement is made, and moved into a [`Session`] as a
 /// whole when their turn comes: until then nothing of them can reach the server.
@@ -93,13 +93,17 @@ impl Segment {
     pub fn execute<P: BindParameters>(
         &mut self,
         parse: Option<(&str, &[u32])>,
-        statement: &str,
+        statement: &BindHead,
         parameters: &P,
         result_formats: &[FormatCode],
         describe: bool,
     ) -> Result<(), P::Error> {
         let shape = Shape::Execution { parse: parse.is_some(), describe };
         self.write(shape, |out| {
+            if parse.is_none() && !describe {
+                return message::run(out, statement, parameters, result_formats, true);
+            }
+            let statement = statement.statement();
             if let Some((sql, parameter_types)) = parse {
                 message::parse(out, statement, sql, parameter_types)?;
             }
@@ -161,6 +165,10 @@ impl Session {
                 self.ledger.push(Owed::Describe { parameters: true });
             }
             Shape::Execution { parse, describe } => {
+                if !parse && !describe {
+                    self.ledger.push_run(true);
+                    return Ok(());
+                }
                 if parse {
                     self.ledger.push(Owed::Parse);
                 }
