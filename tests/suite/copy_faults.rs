@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cornac::copy::{CopyError, CopyOptions, CopySource};
 use cornac::{Client, Connection, ErrorKind, SqlState};
+use cornac_conn::SslMode;
 use cornac_proto::COPY_SIGNATURE;
 use cornac_proto::message::server::{self, CopyDirection};
 use cornac_proto::message::{Backend, CommandComplete, FormatCode, TransactionStatus};
@@ -373,7 +374,8 @@ async fn copy_03_a_network_that_is_cut_at_any_message_leaves_all_or_nothing() {
             for message in 0.. {
                 let fault = Fault { direction, place: Place::Message(message), action: Action::Reset };
                 let proxy = Proxy::start(port, vec![fault]).await.unwrap();
-                let config = database.config().clone().port(proxy.port());
+                // Messages are counted from the first, which must be no request for TLS.
+                let config = database.config().clone().ssl_mode(SslMode::Disable).port(proxy.port());
                 let copied = async {
                     let mut c = Connection::connect(&config).await?;
                     let mut copy = c.copy_records("item", &["id", "name"]).await?;

@@ -1,10 +1,11 @@
-//! cornac. Each workload is one function; one that has no verb yet is not in `work`.
+//! cornac. Each workload is one function.
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use cornac::copy::CopySource;
 use cornac::shared::SharedConnection;
 use cornac::{Client, Config, Connection, FromRow, Host, Timestamptz};
 use cornac_benches::recorded;
@@ -44,13 +45,11 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         Workload::ConnectTlsAgain => connects(|| tls(target), Some(tls(target)?), count).await,
         Workload::MemoryIdle => memory(count, || connections(unix(target), count, 0)).await,
         Workload::MemoryUsed => memory(count, || connections(unix(target), count, STATEMENTS)).await,
-        // No verb yet.
-        Workload::PipelineSyncs
-        | Workload::PipelineOneSync
-        | Workload::CopyIn
-        | Workload::CopyOut
-        | Workload::InsertMany
-        | Workload::InsertCopy => Ok(None),
+        Workload::PipelineSyncs => pipeline(target, count, false).await,
+        Workload::PipelineOneSync => pipeline(target, count, true).await,
+        Workload::CopyIn | Workload::InsertCopy => copy_in(target, count).await,
+        Workload::CopyOut => copy_out(target, count).await,
+        Workload::InsertMany => insert_many(target, count).await,
     }
 }
 
@@ -158,6 +157,58 @@ async fn shared(workload: Workload, target: &Target) -> Result<Option<Measured>>
         })
         .await?;
     meter.finish(workload.count())
+}
+
+async fn pipeline(target: &Target, count: usize, one_sync: bool) -> Result<Option<Measured>> {
+    let mut connection = Connection::connect(&unix(target)).await?;
+    let statement = connection.prepare(POINT_SELECT).await?;
+    let meter = Meter::start()?;
+    let mut pipeline = if one_sync { connection.atomic_pipeline() } else { connection.pipeline() };
+    for id in ids(count) {
+        pipeline.push(&statement, (id,));
+    }
+    let mut results = pipeline.run().await?;
+    for _ in 0..count {
+        let row: Item = results.fetch_one().await?.done().context("a statement failed")?;
+        black_box(row);
+    }
+    results.finish().await?;
+    meter.finish(count)
+}
+
+async fn copy_in(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let samples = Samples::make();
+    let mut connection = Connection::connect(&unix(target)).await?;
+    let meter = Meter::start()?;
+    let columns = ["id", "label", "value"];
+    let copied = connection.copy_records_to_table("sample", &columns, samples.rows(count)).await?;
+    ensure!(usize::try_from(copied)? == count, "{copied} rows were copied");
+    meter.finish(count)
+}
+
+async fn copy_out(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let mut connection = Connection::connect(&unix(target)).await?;
+    let meter = Meter::start()?;
+    let columns = ["id", "label", "value"];
+    let source = CopySource::Table { table: "copied".into(), columns: &columns };
+    let mut rows = connection.copy_rows::<(i32, String, f64)>(source).await?;
+    let mut seen = 0;
+    while let Some(row) = rows.next().await? {
+        black_box(row);
+        seen += 1;
+    }
+    ensure!(seen == count, "{seen} rows came");
+    meter.finish(count)
+}
+
+async fn insert_many(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let samples = Samples::make();
+    let mut connection = Connection::connect(&unix(target)).await?;
+    let statement = connection.prepare(INSERT).await?;
+    let meter = Meter::start()?;
+    let inserted = connection.execute_many(&statement, samples.rows(count)).await?;
+    ensure!(usize::try_from(inserted)? == count, "{inserted} rows were inserted");
+    meter.finish(count)
 }
 
 async fn rows_streamed(config: Config, count: usize) -> Result<Option<Measured>> {
