@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use cornac::{Client, Connection, FromRow, IntoStatement, Params, SqlState, Statement, TransactionStatus};
+use cornac::{
+    Client, Connection, FromRow, IntoStatement, Params, SqlState, Statement, StatementMode, TransactionStatus,
+};
 use cornac_tests::{Server, TestDatabase, connect_watched, deadline, newest, shared, still_usable};
 
 /// The shared server, and one of the newest version, which differs in what it reports of itself.
@@ -60,17 +62,17 @@ async fn cache_01_columns_that_come_go_and_change_their_type_are_seen_at_once() 
             assert_eq!(all::<(i32, String)>(&mut c, STAR, ()).await, before);
             assert_eq!(all::<(i32, String)>(&mut other, STAR, ()).await, before);
             alter(by_stranger, &mut c, stranger, ADD_COLUMN).await;
-            for c in [&mut c, &mut other, &mut database.connect().await] {
+            for c in [&mut database.connect().await, &mut c, &mut other] {
                 let with_c = [(1, "one".to_owned(), None)];
                 assert_eq!(all::<(i32, String, Option<i64>)>(c, STAR, ()).await, with_c);
             }
             alter(by_stranger, &mut c, stranger, DROP_COLUMN).await;
-            for c in [&mut c, &mut other, &mut database.connect().await] {
+            for c in [&mut database.connect().await, &mut c, &mut other] {
                 assert_eq!(all::<(i32,)>(c, STAR, ()).await, [(1,)]);
                 assert_eq!(all::<(i32,)>(c, &held, ()).await, [(1,)], "by the handle from before");
             }
             alter(by_stranger, &mut c, stranger, RETYPE).await;
-            for c in [&mut c, &mut other, &mut database.connect().await] {
+            for c in [&mut database.connect().await, &mut c, &mut other] {
                 assert_eq!(all::<(i64,)>(c, STAR, ()).await, [(1,)]);
                 still_usable(c).await;
             }
@@ -221,10 +223,13 @@ async fn cache_03_a_table_made_anew_is_read_as_what_it_is_now() {
             c.simple_query(SETUP).await.unwrap();
             let sql = "SELECT a, b FROM t WHERE a IS NOT NULL OR a = $1";
             assert_eq!(all::<(i32, String)>(&mut c, sql, (1,)).await, [(1, "one".to_owned())]);
+            assert_eq!(all::<(i32, String)>(&mut c, STAR, ()).await, [(1, "one".to_owned())]);
             let anew = "DROP TABLE t; CREATE TABLE t (a float8, b int8); INSERT INTO t VALUES (0.5, 7)";
             let by = if by_stranger { &mut *stranger } else { &mut c };
             by.simple_query(anew).await.unwrap();
-            for c in [&mut c, &mut database.connect().await] {
+            // First one that knows it only from the others, as it was.
+            for c in [&mut database.connect().await, &mut c] {
+                assert_eq!(all::<(f64, i64)>(c, STAR, ()).await, [(0.5, 7)]);
                 assert_eq!(all::<(f64, i64)>(c, sql, (0.5,)).await, [(0.5, 7)]);
                 still_usable(c).await;
             }
@@ -299,14 +304,20 @@ async fn cache_03_a_column_that_becomes_one_of_another_format_is_never_read_wron
 const SCHEMAS: &str = "CREATE SCHEMA one; CREATE TABLE one.t (a int4); INSERT INTO one.t VALUES (1);
                        CREATE SCHEMA two; CREATE TABLE two.t (a text); INSERT INTO two.t VALUES ('two')";
 
-const READ: &str = "SELECT a FROM t WHERE a = $1 OR a IS NOT NULL";
+/// Were the parameter of the one table's type, the other would get 7, and no error would say so.
+const WRITE: &str = "INSERT INTO t VALUES ($1) RETURNING a";
 
 async fn is_one(c: &mut impl Client) {
-    assert_eq!(all::<(i32,)>(c, READ, (1,)).await, [(1,)]);
+    assert_eq!(all::<(i32,)>(c, WRITE, ("007",)).await, [(7,)]);
 }
 
 async fn is_two(c: &mut impl Client) {
-    assert_eq!(all::<(String,)>(c, READ, ("two",)).await, [("two".to_owned(),)]);
+    assert_eq!(all::<(String,)>(c, WRITE, ("007",)).await, [("007".to_owned(),)]);
+}
+
+async fn is_none(c: &mut impl Client) {
+    let none = c.fetch_all::<(i32,), _>(WRITE, ("007",)).await.unwrap_err();
+    assert_eq!(none.sql_state(), Some(SqlState::UNDEFINED_TABLE), "{none}");
 }
 
 #[tokio::test]
@@ -328,8 +339,7 @@ async fn cache_04_another_search_path_means_another_statement() {
         c.simple_query("SET search_path TO two").await.unwrap();
         is_two(&mut c).await;
         c.simple_query("RESET search_path").await.unwrap();
-        let none = c.fetch_all::<(i32,), _>(READ, (1,)).await.unwrap_err();
-        assert_eq!(none.sql_state(), Some(SqlState::UNDEFINED_TABLE), "{none}");
+        is_none(&mut c).await;
         still_usable(&mut c).await;
     })
     .await;
@@ -390,10 +400,8 @@ async fn cache_04_another_role_means_another_statement() {
                 c.simple_query("RESET SESSION AUTHORIZATION; RESET ROLE").await.unwrap();
                 other.simple_query("DISCARD ALL").await.unwrap();
             }
-            for c in [&mut c, &mut other] {
-                let none = c.fetch_all::<(i32,), _>(READ, (1,)).await.unwrap_err();
-                assert_eq!(none.sql_state(), Some(SqlState::UNDEFINED_TABLE), "{none}");
-            }
+            is_none(&mut c).await;
+            is_none(&mut other).await;
         }
         still_usable(&mut c).await;
         still_usable(&mut other).await;
@@ -451,7 +459,7 @@ async fn cache_04_a_server_that_reports_its_search_path_keeps_statements_warm_ac
             c.simple_query("SET search_path TO two").await.unwrap();
             is_two(&mut c).await;
         }
-        assert_eq!(kept(&mut c).await, [READ, READ]);
+        assert_eq!(kept(&mut c).await, [WRITE, WRITE]);
         let (mut other, flights) = connect_watched(database.config()).await.unwrap();
         other.simple_query("SET search_path TO two").await.unwrap();
         flights.take();
@@ -503,6 +511,46 @@ async fn cache_04_temporary_tables_are_their_connections_own() {
         assert_eq!(all::<(i32,)>(&mut c, sum, (1,)).await, [(2,)]);
         still_usable(&mut c).await;
         still_usable(&mut other).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cache_03_a_parameter_follows_its_column_to_a_type_that_it_does_not_go_with() {
+    on_each_server(async |database, stranger| {
+        let mut c = database.connect().await;
+        c.simple_query(SETUP).await.unwrap();
+        let find = "SELECT b FROM t WHERE a = $1";
+        assert_eq!(all::<(String,)>(&mut c, find, ("1",)).await, [("one".to_owned(),)]);
+        stranger.execute("ALTER TABLE t ALTER a TYPE text", ()).await.unwrap();
+        // There is no text = int4: the server finds out when it reads the statement anew, at Bind.
+        assert_eq!(all::<(String,)>(&mut c, find, ("1",)).await, [("one".to_owned(),)]);
+        stranger.execute("ALTER TABLE t DROP b", ()).await.unwrap();
+        let gone = c.execute(find, ("1",)).await.unwrap_err();
+        assert_eq!(gone.sql_state(), Some(SqlState::UNDEFINED_COLUMN), "{gone}");
+        still_usable(&mut c).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_text_whose_strings_end_elsewhere_is_another_statement() {
+    deadline(async {
+        let database = shared().database().await;
+        let mut c = database.connect().await;
+        // One string and no parameter; or, with backslashes that escape, a string and a parameter.
+        let sql = r"SELECT 'a\'', $1::text --'";
+        let on = r"a\', $1::text --".to_owned();
+        for mode in [StatementMode::Named, StatementMode::Unnamed, StatementMode::Simple] {
+            c.set_statement_mode(mode);
+            c.execute("SET standard_conforming_strings = on", ()).await.unwrap();
+            assert_eq!(all::<(String,)>(&mut c, sql, ()).await, [(on.clone(),)], "{mode:?}");
+            c.execute("SET standard_conforming_strings = off", ()).await.unwrap();
+            let off = [("a'".to_owned(), "b".to_owned())];
+            assert_eq!(all::<(String, String)>(&mut c, sql, ("b",)).await, off, "{mode:?}");
+        }
+        c.execute("SET standard_conforming_strings = on", ()).await.unwrap();
+        still_usable(&mut c).await;
     })
     .await;
 }

@@ -63,6 +63,9 @@ async fn cache_06_a_failed_statement_leaves_in_the_cache_what_the_server_has() {
                 let error = c.execute(sql, (param,)).await.unwrap_err();
                 assert_eq!(error.sql_state().unwrap().as_str(), code, "{error}");
                 assert_eq!(error.statement(), Some(sql));
+                if code.starts_with("42") {
+                    assert_eq!(flights.take().last().unwrap(), "PDS", "nothing of it was kept");
+                }
             }
             let parsed = i64::from(!code.starts_with("42"));
             assert_eq!(kept(&mut c).await, before + parsed, "{sql}");

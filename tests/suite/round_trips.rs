@@ -223,7 +223,9 @@ async fn one_row_is_asked_for_without_a_limit() {
         let optional: Option<(i32,)> = c.fetch_optional(ADD, (1,)).await.unwrap();
         let value: i32 = c.fetch_value(ADD, (1,)).await.unwrap();
         assert_eq!((one, optional, value), ((2,), Some((2,)), 2));
-        assert_eq!(limits(&flights), [0, 0, 0], "a limit would switch parallel plans off");
+        let uncached: (i32,) = c.fetch_one(Statement::new(ADD).not_cached(), (1,)).await.unwrap();
+        assert_eq!(uncached, (2,));
+        assert_eq!(limits(&flights), [0, 0, 0, 0], "a limit would switch parallel plans off");
         let sized = Statement::new("SELECT generate_series(1, 5)").fetch_size(2);
         assert_eq!(c.fetch_values::<i32, _>(&sized, ()).await.unwrap(), [1, 2, 3, 4, 5]);
         assert_eq!(limits(&flights), [2, 2, 2]);

@@ -47,7 +47,8 @@ pub(crate) fn what_is_stale(error: &ServerMessage, stage: Stage) -> Option<Stale
             let raised = match error.routine() {
                 Some("RevalidateCachedQuery") => code == SqlState::FEATURE_NOT_SUPPORTED,
                 Some("PortalSetResultFormat") => code == SqlState::PROTOCOL_VIOLATION,
-                _ => false,
+                // The statement was read anew, and does not go with its parameters' types any more. Who reads it points into it.
+                _ => code.as_str().starts_with("42") && error.position().is_some(),
             };
             raised.then_some(Stale::Description)
         }
