@@ -345,34 +345,43 @@ async fn cache_04_another_search_path_means_another_statement() {
     .await;
 }
 
+/// The table of the schema of this name.
+async fn is(c: &mut impl Client, schema: &str) {
+    match schema {
+        "one" => is_one(c).await,
+        _ => is_two(c).await,
+    }
+}
+
 #[tokio::test]
 async fn cache_04_a_search_path_ends_with_its_transaction() {
     on_each_server(async |database, stranger| {
         stranger.simple_query(SCHEMAS).await.unwrap();
-        let mut c = database.connect().await;
-        c.simple_query("SET search_path TO one").await.unwrap();
-        is_one(&mut c).await;
-        for (set, commits) in [("SET LOCAL", true), ("SET", false), ("SET LOCAL", false)] {
-            let mut transaction = c.begin().await.unwrap();
-            is_one(&mut transaction).await;
-            transaction.execute(&*format!("{set} search_path TO two"), ()).await.unwrap();
-            is_two(&mut transaction).await;
-            if commits {
-                transaction.commit().await.unwrap();
-            } else {
-                transaction.rollback().await.unwrap();
+        for (outside, inside) in [("one", "two"), ("two", "one")] {
+            let mut c = database.connect().await;
+            c.simple_query(&format!("SET search_path TO {outside}")).await.unwrap();
+            is(&mut c, outside).await;
+            for (set, commits) in [("SET LOCAL", true), ("SET", false), ("SET LOCAL", false)] {
+                let mut transaction = c.begin().await.unwrap();
+                transaction.execute(&*format!("{set} search_path TO {inside}"), ()).await.unwrap();
+                is(&mut transaction, inside).await;
+                if commits {
+                    transaction.commit().await.unwrap();
+                } else {
+                    transaction.rollback().await.unwrap();
+                }
+                is(&mut c, outside).await;
             }
-            is_one(&mut c).await;
+            let mut transaction = c.begin().await.unwrap();
+            transaction.execute("SAVEPOINT s", ()).await.unwrap();
+            transaction.execute(&*format!("SET LOCAL search_path TO {inside}"), ()).await.unwrap();
+            is(&mut transaction, inside).await;
+            transaction.execute("ROLLBACK TO s", ()).await.unwrap();
+            is(&mut transaction, outside).await;
+            drop(transaction);
+            is(&mut c, outside).await;
+            still_usable(&mut c).await;
         }
-        let mut transaction = c.begin().await.unwrap();
-        transaction.execute("SAVEPOINT s", ()).await.unwrap();
-        transaction.execute("SET LOCAL search_path TO two", ()).await.unwrap();
-        is_two(&mut transaction).await;
-        transaction.execute("ROLLBACK TO s", ()).await.unwrap();
-        is_one(&mut transaction).await;
-        drop(transaction);
-        is_one(&mut c).await;
-        still_usable(&mut c).await;
     })
     .await;
 }
@@ -475,12 +484,12 @@ async fn cache_04_a_server_that_reports_its_search_path_keeps_statements_warm_ac
 async fn cache_04_a_search_path_that_was_set_by_a_dropped_future_counts() {
     on_each_server(async |database, stranger| {
         stranger.simple_query(SCHEMAS).await.unwrap();
+        stranger.simple_query("CREATE TABLE public.t (a int4)").await.unwrap();
         let mut c = database.connect().await;
-        c.simple_query("SET search_path TO one").await.unwrap();
+        // On the path that all connections begin with.
         is_one(&mut c).await;
         let mut other = database.connect().await;
-        let set = other.execute("SELECT 1", ()).await;
-        assert_eq!(set.unwrap(), 1);
+        is_one(&mut other).await;
         {
             let mut setting = std::pin::pin!(other.simple_query("SET search_path TO two"));
             let waker = std::task::Waker::noop();
