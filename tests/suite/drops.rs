@@ -162,8 +162,10 @@ pub(crate) async fn dropped_everywhere_over(
         bench.reconnects
     );
     assert!(dropped > 50, "{dropped}");
-    // Before its first poll, and behind the one that put the request into the send buffer: that was taken back.
-    assert!(never_sent >= 2, "{never_sent}");
+    // Before its first poll, and behind the one that put the request into the send buffer: that was taken back. What TLS has taken is on its
+    // way, though no byte of it was written.
+    let least = if mode == SslMode::Disable { 2 } else { 1 };
+    assert!(never_sent >= least, "{never_sent}");
     ran
 }
 
