@@ -304,7 +304,7 @@ fn piece() -> impl Strategy<Value = String> {
     const PARTS: &[&str] = &[
         "'", "''", "\\", "\\'", "E'", "e'", "U&'", "N'", "B'", "X'", "\"", "$$", "$a$", "$", "$1", "$2",
         "--", "/*", "*/", "\n", "\r", " ", "a", "a$1", "é", "1", "1e", ";", "(", ")", "-", "/", "*", "+",
-        ",", "||", "'x'", "E'\\n'", "begin", "$1$",
+        ",", "||", "'x'", "E'\\n'", "E'a''", "E'a'\n'", "begin", "$1$",
     ];
     proptest::sample::select(PARTS).prop_map(str::to_owned)
 }

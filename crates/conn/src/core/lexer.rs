@@ -277,12 +277,13 @@ mod tests {
 
     #[test]
     fn placeholders_are_found_and_nothing_else() {
-        let cases: [(&str, &[&str]); 31] = [
+        let cases: [(&str, &[&str]); 32] = [
             ("SELECT $1, $22+$3::int4", &["$1", "$22", "$3"]),
             ("SELECT '$1', '''$1', '' '$2', $3", &["$3"]),
             (r"SELECT '\', $1", &["$1"]),
             (r"SELECT E'\', $1'', $2', $3", &["$3"]),
             (r"SELECT e'\\', $1", &["$1"]),
+            (r"SELECT E'a''\' $1', $2", &["$2"]),
             ("SELECT E'a'\n'\\'$1', $2", &["$2"]),
             ("SELECT E'a' -- it's\n  '\\'$1', $2", &["$2"]),
             ("SELECT E'a' '\\', $1", &["$1"]),
