@@ -47,7 +47,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 ///     tokio::spawn(async move {
 ///         let name: String = shared.fetch_value("SELECT name FROM item WHERE id = $1", (id,)).await?;
 ///         println!("{name}");
-///         cornac_conn::Result::Ok(())
+///         cornac_conn::Result::<()>::Ok(())
 ///     });
 /// }
 /// # Ok(())
