@@ -8,14 +8,26 @@ use crate::error::{Delivery, Error, ErrorKind, Result};
 const ALLOWED: [&str; 9] =
     ["select", "insert", "update", "delete", "with", "values", "table", "merge", "show"];
 
+/// The length of the longest of them.
+const WORD_MAX: usize = 6;
+
 /// Refuses whatever could change the session for the other callers: BEGIN, SET, LISTEN, PREPARE, CREATE TEMP TABLE, COPY, ...
 pub(super) fn check(sql: &str) -> Result<()> {
+    // Most often, the word is all that stands in front of the first blank.
+    let blank = sql.bytes().take(WORD_MAX + 1).position(|byte| byte == b' ');
+    if blank.and_then(|blank| sql.get(..blank)).is_some_and(is_allowed) {
+        return Ok(());
+    }
     let keyword = first_keyword(sql);
-    if ALLOWED.iter().any(|allowed| keyword.eq_ignore_ascii_case(allowed)) {
+    if is_allowed(keyword) {
         return Ok(());
     }
     let refused = SharedError::NotAllowed { keyword: keyword.into() };
     Err(Error::new(ErrorKind::Shared(refused), Delivery::NotSent).with_statement(sql))
+}
+
+fn is_allowed(word: &str) -> bool {
+    ALLOWED.iter().any(|allowed| word.eq_ignore_ascii_case(allowed))
 }
 
 #[cfg(test)]

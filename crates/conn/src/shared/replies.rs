@@ -30,7 +30,7 @@ pub(super) struct DescriptionReplies {
     parameters: Box<[Type]>,
     columns: Columns,
     parsed: bool,
-    refused: Option<ServerMessage>,
+    refused: Option<Box<ServerMessage>>,
 }
 
 /// To Bind, Execute, Sync, with or without a Parse in front.
@@ -46,7 +46,7 @@ pub(super) struct ExecutionReplies {
     rows: BytesMut,
     row_count: u64,
     affected: u64,
-    refused: Option<Refusal>,
+    refused: Option<Box<Refusal>>,
 }
 
 /// What is done with rows.
@@ -75,7 +75,7 @@ impl DescriptionReplies {
             }
             Backend::ErrorResponse(error) => {
                 self.asked.set_may_be_parsed(self.parsed);
-                self.refused.get_or_insert_with(|| error.into());
+                self.refused.get_or_insert_with(|| Box::new(error.into()));
             }
             _ => {}
         }
@@ -84,7 +84,7 @@ impl DescriptionReplies {
     /// What the server said of the statement.
     pub(super) fn into_description(self) -> (Prepared, Result<Description, ServerMessage>) {
         let described = match self.refused {
-            Some(server) => Err(server),
+            Some(server) => Err(*server),
             None => Ok(Description::new(self.parameters, self.columns)),
         };
         (self.asked, described)
@@ -129,7 +129,7 @@ impl ExecutionReplies {
                     self.statement.set_may_be_parsed(false);
                 }
                 let stale = what_is_stale(&server, self.head.stage());
-                self.refused.get_or_insert(Refusal { server, stale });
+                self.refused.get_or_insert_with(|| Box::new(Refusal { server, stale }));
             }
         }
     }
@@ -138,7 +138,7 @@ impl ExecutionReplies {
         match *message {
             Backend::CommandComplete(complete) => self.affected = complete.rows().unwrap_or(0),
             Backend::ErrorResponse(error) => {
-                self.refused.get_or_insert_with(|| Refusal { server: error.into(), stale: None });
+                self.refused.get_or_insert_with(|| Box::new(Refusal { server: error.into(), stale: None }));
             }
             _ => {}
         }
@@ -195,7 +195,7 @@ impl ExecutionReplies {
     }
 
     pub(super) fn take_refusal(&mut self) -> Option<Refusal> {
-        self.refused.take()
+        self.refused.take().map(|refused| *refused)
     }
 
     pub(super) fn rows_affected(&self) -> u64 {
@@ -207,8 +207,11 @@ impl ExecutionReplies {
         self.check_kept()?;
         let columns = self.statement.columns();
         let plan = S::plan(columns)?;
-        let rows = Walk(&self.rows);
-        rows.map(|values| Ok(S::read(RowRef::new(columns, values), &plan)?)).collect()
+        let mut decoded = Vec::with_capacity(usize::try_from(self.row_count).unwrap_or_default());
+        for values in Walk(&self.rows) {
+            decoded.push(S::read(RowRef::new(columns, values), &plan)?);
+        }
+        Ok(decoded)
     }
 
     /// Decodes the one row that there may be.

@@ -27,6 +27,8 @@ struct Travel {
     parse: bool,
     /// What is known of it was learnt earlier, and may no longer be true.
     remembered: bool,
+    /// Statements whose handles have gone: they are closed in front of it.
+    retired: Vec<Box<str>>,
 }
 
 impl Shared {
@@ -55,7 +57,7 @@ impl Shared {
         let mut attempt = 1;
         loop {
             let place = self.place(&mut deadline).await?;
-            let Some(travel) = self.travel(&statement, described.take())? else {
+            let Some(mut travel) = self.travel(&statement, described.take())? else {
                 described = Some(self.describe(place, &statement, &mut deadline).await?);
                 continue;
             };
@@ -108,18 +110,17 @@ impl Shared {
         if mode == StatementMode::Simple {
             return Err(Error::usage(SIMPLE_MODE, Delivery::NotSent));
         }
-        if let Some(statement) = described {
-            let parse = mode != StatementMode::Named;
-            return Ok(Some(Travel { statement, parse, remembered: false }));
-        }
-        Ok(match queue.statements.look_up(statement, mode) {
-            Preparation::Parsed(statement) => Some(Travel { statement, parse: false, remembered: true }),
-            Preparation::Described(described) => {
-                let remembered = !statement.declares_results();
-                Some(Travel { statement: described, parse: true, remembered })
+        let (statement, parse, remembered) = if let Some(described) = described {
+            (described, mode != StatementMode::Named, false)
+        } else {
+            match queue.statements.look_up(statement, mode) {
+                Preparation::Parsed(parsed) => (parsed, false, true),
+                Preparation::Described(described) => (described, true, !statement.declares_results()),
+                Preparation::Unknown => return Ok(None),
             }
-            Preparation::Unknown => None,
-        })
+        };
+        let retired = queue.statements.names().take_retired();
+        Ok(Some(Travel { statement, parse, remembered, retired }))
     }
 
     /// Asks the server about a statement.
@@ -141,20 +142,10 @@ impl Shared {
             queue.statements.undescribed(statement, mode)
         };
         let declared: Vec<u32> = asked.declared().iter().map(|ty| ty.oid().0).collect();
-        let (mut segment, closing) = self.closing()?;
+        let (mut segment, closing) = closing(self.queue().statements.names().take_retired())?;
         segment.describe(asked.name(), asked.sql(), &declared).map_err(Error::command)?;
         asked.set_may_be_parsed(true);
         Ok(Request { segment, closing, replies: Replies::Description(DescriptionReplies::new(asked)) })
-    }
-
-    /// A segment that closes the statements whose handles have gone.
-    fn closing(&self) -> Result<(Segment, Vec<Box<str>>)> {
-        let mut segment = Segment::default();
-        let retired = self.queue().statements.names().take_retired();
-        for name in &retired {
-            segment.close(Target::Statement(name)).map_err(Error::command)?;
-        }
-        Ok((segment, retired))
     }
 
     /// Takes in what the server said of a statement.
@@ -183,9 +174,9 @@ impl Shared {
 
 impl Travel {
     /// Encodes the whole flight.
-    fn request<P: Params>(&self, shared: &Shared, params: &P, keeping: Keeping) -> Result<Request> {
-        let Self { statement, parse, .. } = self;
-        let (mut segment, closing) = shared.closing()?;
+    fn request<P: Params>(&mut self, shared: &Shared, params: &P, keeping: Keeping) -> Result<Request> {
+        let Self { statement, parse, retired, .. } = self;
+        let (mut segment, closing) = closing(std::mem::take(retired))?;
         let Description { parameters, result_formats, .. } = &**statement.description();
         let types: Vec<u32>;
         let sql = if *parse {
@@ -206,6 +197,15 @@ impl Travel {
         let replies = ExecutionReplies::new(statement.clone(), *parse, *parse, keeping);
         Ok(Request { segment, closing, replies: Replies::Execution(replies) })
     }
+}
+
+/// A segment that begins with closing statements.
+fn closing(retired: Vec<Box<str>>) -> Result<(Segment, Vec<Box<str>>)> {
+    let mut segment = Segment::default();
+    for name in &retired {
+        segment.close(Target::Statement(name)).map_err(Error::command)?;
+    }
+    Ok((segment, retired))
 }
 
 /// What a server's refusal means: its own word, or that we had it cancelled because its time was over.
