@@ -13,6 +13,7 @@ use cornac_conn::{
     Client, Connection, Delivery, ErrorKind, NoticeHandler, SqlState, Statement, StatementMode,
 };
 use cornac_proto::message::{Backend, CommandComplete, FormatCode, TransactionStatus, server};
+use cornac_tests::messages::error;
 use cornac_tests::{Cluster, ClusterOptions, OneByte, Points, deadline, shared, wait_until_asleep};
 
 use crate::shared_mode::{describe_int, int_row, scripted_connection, still_usable};
@@ -137,6 +138,34 @@ async fn what_the_socket_has_not_taken_can_still_be_taken_back() {
         assert_eq!(texts, ["SELECT 1 -- xxxx", "SELECT 'stays'\0\0"], "what went was never sent");
         shared.close().await.unwrap();
         assert_eq!(server.read_until(b'X').await, "X");
+    })
+    .await;
+}
+
+/// A statement that goes out in one flight, as it is.
+fn unnamed(sql: &str) -> Statement<'_> {
+    Statement::typed(sql, &[], &[Type::INT4]).mode(StatementMode::Unnamed)
+}
+
+#[tokio::test]
+async fn a_lost_connection_has_run_nothing_of_what_the_socket_had_not_taken() {
+    deadline(async {
+        let (shared, mut server) = scripted_connection(SharedOptions::default()).await;
+        let text = format!("SELECT 1 -- {}", "x".repeat(100_000));
+        let mut half = Box::pin(shared.execute(unnamed(&text), ()));
+        assert!(poll_once(half.as_mut()).is_pending());
+        let mut unsent = Box::pin(shared.execute(unnamed("SELECT 2"), ()));
+        for _ in 0..2 {
+            assert!(poll_once(unsent.as_mut()).is_pending());
+        }
+        server.send_bytes(&error("FATAL", "57P01", "the server goes")).await;
+        server.close();
+        let (half, unsent) = tokio::join!(half, unsent);
+        let (half, unsent) = (half.unwrap_err(), unsent.unwrap_err());
+        assert_eq!((half.delivery(), unsent.delivery()), (Delivery::Unknown, Delivery::NotSent));
+        for error in [half, unsent] {
+            assert!(error.is_closed() && error.to_string().contains("the server goes"), "{error}");
+        }
     })
     .await;
 }
