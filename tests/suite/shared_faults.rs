@@ -12,7 +12,9 @@ use cornac::types::Type;
 use cornac_conn::{
     Client, Connection, Delivery, ErrorKind, NoticeHandler, SqlState, Statement, StatementMode,
 };
-use cornac_proto::message::{Backend, CommandComplete, FormatCode, TransactionStatus, server};
+use cornac_proto::message::{
+    Backend, CommandComplete, FormatCode, ParameterStatus, TransactionStatus, server,
+};
 use cornac_tests::messages::error;
 use cornac_tests::{Cluster, ClusterOptions, OneByte, Points, deadline, shared, wait_until_asleep};
 
@@ -150,21 +152,24 @@ fn unnamed(sql: &str) -> Statement<'_> {
 #[tokio::test]
 async fn a_lost_connection_has_run_nothing_of_what_the_socket_had_not_taken() {
     deadline(async {
-        let (shared, mut server) = scripted_connection(SharedOptions::default()).await;
-        let text = format!("SELECT 1 -- {}", "x".repeat(100_000));
-        let mut half = Box::pin(shared.execute(unnamed(&text), ()));
-        assert!(poll_once(half.as_mut()).is_pending());
-        let mut unsent = Box::pin(shared.execute(unnamed("SELECT 2"), ()));
-        for _ in 0..2 {
-            assert!(poll_once(unsent.as_mut()).is_pending());
-        }
-        server.send_bytes(&error("FATAL", "57P01", "the server goes")).await;
-        server.close();
-        let (half, unsent) = tokio::join!(half, unsent);
-        let (half, unsent) = (half.unwrap_err(), unsent.unwrap_err());
-        assert_eq!((half.delivery(), unsent.delivery()), (Delivery::Unknown, Delivery::NotSent));
-        for error in [half, unsent] {
-            assert!(error.is_closed() && error.to_string().contains("the server goes"), "{error}");
+        // The other one waits in the line, or stands in the buffer behind the first.
+        for len in [300_000, 100_000] {
+            let (shared, mut server) = scripted_connection(SharedOptions::default()).await;
+            let text = format!("SELECT 1 -- {}", "x".repeat(len));
+            let mut half = Box::pin(shared.execute(unnamed(&text), ()));
+            assert!(poll_once(half.as_mut()).is_pending());
+            let mut unsent = Box::pin(shared.execute(unnamed("SELECT 2"), ()));
+            for _ in 0..2 {
+                assert!(poll_once(unsent.as_mut()).is_pending());
+            }
+            server.send_bytes(&error("FATAL", "57P01", "the server goes")).await;
+            server.close();
+            let (half, unsent) = tokio::join!(half, unsent);
+            let (half, unsent) = (half.unwrap_err(), unsent.unwrap_err());
+            assert_eq!((half.delivery(), unsent.delivery()), (Delivery::Unknown, Delivery::NotSent));
+            for error in [half, unsent] {
+                assert!(error.is_closed() && error.to_string().contains("the server goes"), "{error}");
+            }
         }
     })
     .await;
@@ -391,6 +396,46 @@ fn callers_on_several_runtimes_are_served_until_that_of_the_socket_ends() {
     }));
 }
 
+/// Two threads ask at nearly the same moment, over and over: one finds the other in the middle of its turn, at every point of it, and must
+/// be served although that one has nothing more to ask.
+#[test]
+fn whoever_finds_another_at_the_wire_is_served_by_it() {
+    const ROUNDS: u64 = 4_000;
+    let (connected, (end, ended)) = (std::sync::mpsc::channel(), tokio::sync::oneshot::channel::<()>());
+    let home = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let shared = SharedConnection::connect(shared().config()).await.unwrap();
+            still_usable(&shared).await;
+            connected.0.send(shared).unwrap();
+            let _ = ended.await;
+        });
+    });
+    let shared = connected.1.recv().unwrap();
+    let barrier = Arc::new(tokio::sync::Barrier::new(2));
+    let guests: Vec<_> = (0..2_u64)
+        .map(|guest| {
+            let (shared, barrier) = (shared.clone(), Arc::clone(&barrier));
+            std::thread::spawn(move || {
+                runtime().block_on(deadline(async {
+                    for round in 0..ROUNDS {
+                        barrier.wait().await;
+                        // One of them comes a little later, another moment in each round.
+                        for _ in 0..guest * (round * 37 % 4_000) {
+                            std::hint::spin_loop();
+                        }
+                        still_usable(&shared).await;
+                    }
+                }));
+            })
+        })
+        .collect();
+    for guest in guests {
+        guest.join().unwrap();
+    }
+    end.send(()).unwrap();
+    home.join().unwrap();
+}
+
 #[tokio::test]
 async fn a_handler_that_panics_closes_the_connection_for_all() {
     deadline(async {
@@ -512,14 +557,37 @@ async fn a_statement_that_goes_stale_is_sent_anew() {
         let fetch = || shared.fetch_one::<(i32, i32), _>(by_id, (1,));
         let (one, two, fine) = tokio::join!(fetch(), fetch(), shared.fetch_value::<i32, _>("SELECT 1", ()));
         assert_eq!((one.unwrap(), two.unwrap(), fine.unwrap()), ((1, 4), (1, 4), 1));
-        // A changed search_path is reported since PostgreSQL 18.
-        let version: String = shared.fetch_value("SHOW server_version_num", ()).await.unwrap();
-        if version.parse::<i32>().unwrap() >= 180_000 {
-            let name = "SELECT name::text FROM item WHERE id = 1";
-            assert_eq!(shared.fetch_value::<String, _>(name, ()).await.unwrap(), "4");
-            shared.execute("SELECT set_config('search_path', 'other', false)", ()).await.unwrap();
-            assert_eq!(shared.fetch_value::<String, _>(name, ()).await.unwrap(), "other");
-        }
+    })
+    .await;
+}
+
+/// PostgreSQL reports its `search_path` since version 18.
+#[tokio::test]
+async fn a_reported_search_path_makes_statements_mean_something_else() {
+    deadline(async {
+        let (shared, mut server) = scripted_connection(SharedOptions::default()).await;
+        let script = async {
+            describe_int(&mut server).await;
+            assert_eq!(server.read_until(b'S').await, "BES");
+            int_row(&mut server, 7).await;
+            server.ready(TransactionStatus::Idle).await;
+            assert_eq!(server.read_until(b'S').await, "BES");
+            int_row(&mut server, 7).await;
+            server.send_all(&[Backend::ParameterStatus(ParameterStatus::new("search_path", "other"))]).await;
+            server.ready(TransactionStatus::Idle).await;
+            describe_int(&mut server).await;
+            for _ in 0..2 {
+                assert_eq!(server.read_until(b'S').await, "BES");
+                int_row(&mut server, 8).await;
+                server.ready(TransactionStatus::Idle).await;
+            }
+        };
+        let callers = async {
+            for expected in [7, 7, 8, 8] {
+                assert_eq!(shared.fetch_value::<i32, _>("SELECT 7", ()).await.unwrap(), expected);
+            }
+        };
+        tokio::join!(callers, script);
     })
     .await;
 }

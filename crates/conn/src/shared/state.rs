@@ -115,7 +115,10 @@ impl Shared {
         }
         let mut taken = None;
         self.with_wire(|wire| {
-            wire.turn(self);
+            // Those who wait for answers read them, and not the one who closes.
+            if !wire.has_callers(self) {
+                wire.turn(self);
+            }
             taken = taken.take().or_else(|| wire.take_if_idle(self));
         });
         taken
@@ -133,9 +136,9 @@ impl Shared {
         self.with_wire(|wire| wire.call_everybody(self));
     }
 
-    /// Does something with the wire; when it is taken, whoever has it takes a turn more.
+    /// Does something with the wire. When it was poisoned, a handler of notices has panicked in the middle of a turn, and the connection is
+    /// closed: by the drop of the call that took the turn, which comes by here. When it is taken, whoever has it takes a turn more.
     fn with_wire(&self, mut act: impl FnMut(&mut Wire)) {
-        let _on_panic = CloseOnPanic(self);
         for turn in 0_u32.. {
             // SeqCst: said before the lock is tried, and looked at after it was given back, so that of two callers one sees the other.
             self.again.store(true, Ordering::SeqCst);
@@ -217,14 +220,3 @@ impl Shared {
 }
 
 const PANICKED: &str = "a task panicked while it read for all";
-
-/// A handler of notices, or a waker, may panic in the middle of a turn: then the others must hear of it.
-struct CloseOnPanic<'s>(&'s Shared);
-
-impl Drop for CloseOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() && self.0.wire.is_poisoned() {
-            drop(self.0.try_wire());
-        }
-    }
-}

@@ -101,6 +101,12 @@ impl Wire {
         }
     }
 
+    /// Whether anybody waits for an answer.
+    pub(super) fn has_callers(&self, shared: &Shared) -> bool {
+        let in_flight = self.in_flight.iter().any(|in_flight| in_flight.entry.slot.is_waiting());
+        in_flight || shared.queue().waiting.iter().any(|entry| entry.slot.is_waiting())
+    }
+
     /// Calls all who wait. The first of them has been called before, and did not come: another will be called in its place.
     pub(super) fn call_everybody(&mut self, shared: &Shared) {
         let mut wakers = Vec::new();
