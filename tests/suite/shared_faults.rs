@@ -375,7 +375,7 @@ fn callers_on_several_runtimes_are_served_until_that_of_the_socket_ends() {
     drop(guest);
     runtime().block_on(deadline(still_usable(&shared)));
     // A future that is dropped outside of any runtime.
-    let mut abandoned = Box::pin(shared.fetch_value::<i32, _>("SELECT 1", ()));
+    let mut abandoned = Box::pin(shared.fetch_value::<i32, _>("SELECT 1 FROM pg_sleep(0.1)", ()));
     {
         let guest = runtime();
         let _inside = guest.enter();
