@@ -19,6 +19,7 @@ use cornac_tests::{
     still_usable,
 };
 use futures_core::Stream;
+use tokio::sync::Notify;
 
 const ROWS: usize = 1_000_000;
 
@@ -271,16 +272,18 @@ async fn copy_02_a_source_without_an_end_can_be_cancelled_or_times_out() {
         // Cancelled from elsewhere while data goes in.
         let token = c.cancel_token();
         let mut given = 0;
-        let endless = FromFn(move || {
+        // A request to cancel that the server gets before the COPY has no effect. The source is asked only once the COPY has begun.
+        let begun = Notify::new();
+        let endless = FromFn(|| {
             given += 1;
+            begun.notify_one();
             Poll::Ready(Some(Ok::<_, Infallible>((given, "an item"))))
         });
-        let (copied, ()) = tokio::join!(c.copy_stream_to_table("item", &[], endless), async {
-            // There is nothing to cancel before the COPY has begun.
-            while !token.cancel().await.unwrap() {
-                tokio::task::yield_now().await;
-            }
+        let (copied, cancelled) = tokio::join!(c.copy_stream_to_table("item", &[], endless), async {
+            begun.notified().await;
+            token.cancel().await
         });
+        assert!(cancelled.unwrap(), "the request was delivered");
         assert_eq!(copied.unwrap_err().sql_state(), Some(SqlState::QUERY_CANCELED));
         assert_eq!(count(&mut c).await, 0);
         // A source that gives nothing more: the server waits for data, and heeds no request to cancel.
