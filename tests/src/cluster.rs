@@ -239,7 +239,8 @@ impl Cluster {
                 }
             } else {
                 log = self.log().split_off(log_before);
-                if log.contains("FATAL:") {
+                // Backends of a postmaster that was killed write there too, until they have noticed.
+                if log.lines().any(|line| line.contains("FATAL:") && is_from(line, pid)) {
                     break;
                 }
             }
@@ -247,6 +248,11 @@ impl Cluster {
         }
         bail!("the server did not start; its log says:\n{log}")
     }
+}
+
+/// Whether a line of the log is from this process, however the lines begin.
+fn is_from(line: &str, pid: i32) -> bool {
+    line.split(|c: char| !c.is_ascii_digit()).any(|number| number.parse() == Ok(pid))
 }
 
 fn settings(options: &ClusterOptions, directory: &Path, port: u16) -> String {
