@@ -36,7 +36,7 @@ pub trait Client: Send {
         sql: impl IntoStatement,
         params: P,
     ) -> impl Future<Output = Result<u64>> + Send {
-        async move { Rows::begin(self.connection(), sql.statement(), params).await?.finish().await }
+        async move { self.connection().execute_to_end(sql.statement(), params).await }
     }
 
     /// The rows one by one, each lent until the next one is asked for.
@@ -60,7 +60,8 @@ pub trait Client: Send {
     {
         async move {
             let statement = sql.statement();
-            fetch_row(self.connection(), statement, params).await?.ok_or_else(|| no_rows(statement.sql()))
+            let row = self.connection().fetch_at_most_one::<Whole<T>, _>(statement, params).await?;
+            row.ok_or_else(|| no_rows(statement.sql()))
         }
     }
 
@@ -74,7 +75,7 @@ pub trait Client: Send {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send,
     {
-        async move { fetch_row(self.connection(), sql.statement(), params).await }
+        async move { self.connection().fetch_at_most_one::<Whole<T>, _>(sql.statement(), params).await }
     }
 
     /// All rows.
@@ -102,8 +103,8 @@ pub trait Client: Send {
     {
         async move {
             let statement = sql.statement();
-            let rows = Rows::begin(self.connection(), statement, params).await?;
-            rows.at_most_one::<First<T>>().await?.ok_or_else(|| no_rows(statement.sql()))
+            let value = self.connection().fetch_at_most_one::<First<T>, _>(statement, params).await?;
+            value.ok_or_else(|| no_rows(statement.sql()))
         }
     }
 
@@ -161,18 +162,6 @@ impl Client for Connection {
     fn connection(&mut self) -> &mut Connection {
         self
     }
-}
-
-async fn fetch_row<T, P>(
-    connection: &mut Connection,
-    statement: crate::StatementRef<'_>,
-    params: P,
-) -> Result<Option<T>>
-where
-    T: for<'r> FromRow<'r> + Send,
-    P: Params + Send,
-{
-    Rows::begin(connection, statement, params).await?.at_most_one::<Whole<T>>().await
 }
 
 fn no_rows(sql: &str) -> Error {

@@ -243,11 +243,17 @@ impl Connection {
     /// to cancel under way that could hit the new one.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         self.deadline = None;
-        if self.session.is_idle_or_in_transaction() && self.cancel_state.is_quiet() {
+        if self.is_settled() {
             return Ok(());
         }
         // Boxed, so that the futures of statements need no room for what happens seldom.
         Box::pin(self.settle_slowly()).await
+    }
+
+    /// Whether the connection is ready for a new request as it is.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.session.is_idle_or_in_transaction() && self.cancel_state.is_quiet()
     }
 
     async fn settle_slowly(&mut self) -> Result<()> {
@@ -399,6 +405,17 @@ impl Connection {
         self.poll_cancelling(cx);
         match self.poll_peek(cx) {
             Poll::Ready(tag) => Poll::Ready(tag),
+            Poll::Pending => self.poll_deadline(cx).map(Err),
+        }
+    }
+
+    /// Ready when something has come, or the connection is lost: under the deadline of the statement.
+    #[inline]
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        self.poll_cancelling(cx);
+        match self.poll_exchange(cx) {
+            Poll::Ready(received) => Poll::Ready(received),
+            Poll::Pending if self.deadline.is_none() => Poll::Pending,
             Poll::Pending => self.poll_deadline(cx).map(Err),
         }
     }

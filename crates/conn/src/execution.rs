@@ -17,7 +17,7 @@ use crate::core::head::{BEGIN_REPLIES, Head, Step};
 use crate::core::stale::{Stage, Stale, what_is_stale};
 use crate::core::statements::Preparation;
 use crate::error::{Delivery, Error, ErrorKind, Result};
-use crate::flight::Flight;
+use crate::flight::{Flight, Manifest};
 use crate::prepared::{Description, Prepared, changed_columns, format_code};
 use crate::shape::Shape;
 use crate::statement::{StatementMode, StatementRef};
@@ -57,6 +57,13 @@ enum Outcome {
     Over,
 }
 
+/// A statement that went out alone, without anything in front of it.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) manifest: Manifest,
+    pub(crate) statement: Prepared,
+}
+
 /// How a statement goes out.
 #[derive(Debug)]
 struct Travel {
@@ -83,44 +90,79 @@ impl<'c> Rows<'c> {
     /// sends it; anew when what was remembered of it has proven wrong before anything ran.
     pub(crate) async fn begin<P: Params>(
         connection: &'c mut Connection,
-        mut statement: StatementRef<'_>,
+        statement: StatementRef<'_>,
         params: P,
     ) -> Result<Self> {
-        statement.check_len()?;
-        check_parameter_count(params.count()).map_err(|error| Error::command(error.into()))?;
-        connection.settle().await?;
-        connection.start_deadline(statement.timeout());
+        let sent = match connection.send_quickly(&statement, &params) {
+            Some((mut flight, statement)) => {
+                let bound = poll_fn(|cx| flight.poll_bound(cx)).await;
+                Some((bound, Sent { manifest: flight.release(), statement }))
+            }
+            None => None,
+        };
+        let sent = match sent {
+            Some((true, Sent { manifest, statement })) => {
+                return Ok(Self::new(Flight::again(connection, manifest), statement));
+            }
+            sent => sent.map(|(_, sent)| sent),
+        };
+        // Boxed, so that the futures of statements need no room for what few of them do.
+        Box::pin(Self::begin_with(connection, statement, params, sent)).await
+    }
+
+    /// As [`begin`](Self::begin), for a statement that may have been sent already.
+    pub(crate) async fn begin_with<P: Params>(
+        connection: &'c mut Connection,
+        mut statement: StatementRef<'_>,
+        params: P,
+        mut sent: Option<Sent>,
+    ) -> Result<Self> {
+        if sent.is_none() {
+            statement.check_len()?;
+            check_parameter_count(params.count()).map_err(|error| Error::command(error.into()))?;
+            connection.settle().await?;
+            connection.start_deadline(statement.timeout());
+        }
         let mode = connection.statements.mode_of(&statement);
         if mode == StatementMode::Simple {
-            // Boxed, so that the futures of statements need no room for what few of them are.
-            return Box::pin(Self::begin_simple(connection, statement, params)).await;
+            return Self::begin_simple(connection, statement, params).await;
         }
         let fetch_size = statement.fetch_size();
         let mut attempt = 1;
         loop {
-            let mut travel = match connection.statements.look_up(&statement, mode) {
-                Preparation::Parsed(statement) => Travel::bound(statement),
-                Preparation::Described(described) => Travel::parsed(described, !statement.declares_results()),
-                Preparation::Unknown => {
-                    Travel::after_describe(connection.describe(&statement, mode).await?, mode)
+            let (mut flight, travel) = match sent.take() {
+                Some(Sent { manifest, statement }) => {
+                    (Flight::again(connection, manifest), Travel::bound(statement))
+                }
+                None => {
+                    let mut travel = match connection.statements.look_up(&statement, mode) {
+                        Preparation::Parsed(statement) => Travel::bound(statement),
+                        Preparation::Described(described) => {
+                            Travel::parsed(described, !statement.declares_results())
+                        }
+                        Preparation::Unknown => {
+                            Travel::after_describe(connection.describe(&statement, mode).await?, mode)
+                        }
+                    };
+                    let mut flight = Flight::new(connection);
+                    if flight.has_pending_begin() {
+                        travel.prelude = BEGIN_REPLIES;
+                    }
+                    if let Err(error) = travel.write(&mut flight, &params, fetch_size) {
+                        // A value may not fit only because the parameter's type is no longer what it was.
+                        let stale = travel.remembered
+                            && matches!(error.kind(), ErrorKind::Parameter(error) if !error.is_too_long());
+                        drop(flight);
+                        if stale && attempt < ATTEMPTS {
+                            connection.statements.forget(&travel.statement, Stale::Description);
+                            attempt += 1;
+                            continue;
+                        }
+                        return Err(error.with_statement(statement.sql()));
+                    }
+                    (flight, travel)
                 }
             };
-            let mut flight = Flight::new(connection);
-            if flight.has_pending_begin() {
-                travel.prelude = BEGIN_REPLIES;
-            }
-            if let Err(error) = travel.write(&mut flight, &params, fetch_size) {
-                // A value may not fit only because the parameter's type is no longer what it was.
-                let stale = travel.remembered
-                    && matches!(error.kind(), ErrorKind::Parameter(error) if !error.is_too_long());
-                drop(flight);
-                if stale && attempt < ATTEMPTS {
-                    connection.statements.forget(&travel.statement, Stale::Description);
-                    attempt += 1;
-                    continue;
-                }
-                return Err(error.with_statement(statement.sql()));
-            }
             let mut head = Head::new(travel.prelude, travel.parse, travel.describe);
             let mut refused = None;
             let Travel { statement: mut sent, remembered, .. } = travel;

@@ -35,6 +35,7 @@ mod mailbox;
 mod notifications;
 pub mod pipeline;
 mod prepared;
+mod quick;
 mod row;
 mod row_stream;
 mod server_timeout;

@@ -65,9 +65,13 @@ impl Retired {
         self.any.store(true, Ordering::Release);
     }
 
-    fn take(&self) -> Vec<Box<str>> {
+    fn any(&self) -> bool {
         // Acquire: pairs with the Release in `push`. A name that is missed is found by the next request.
-        if !self.any.load(Ordering::Acquire) {
+        self.any.load(Ordering::Acquire)
+    }
+
+    fn take(&self) -> Vec<Box<str>> {
+        if !self.any() {
             return Vec::new();
         }
         self.any.store(false, Ordering::Relaxed);
@@ -108,6 +112,11 @@ impl StatementNames {
     /// Every name that was given may be gone at the server. They are closed there all the same, which is no error.
     pub(crate) fn invalidate(&mut self) {
         self.era = self.era.wrapping_add(1);
+    }
+
+    /// Whether there are names to close.
+    pub(crate) fn has_retired(&self) -> bool {
+        self.retired.any()
     }
 
     /// The names to close with the next request.

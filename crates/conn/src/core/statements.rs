@@ -150,18 +150,24 @@ impl Statements {
         self.path.unseen == 0 && self.unsettled == Unsettled::Nothing
     }
 
+    /// The statement as it is parsed here, if it is.
+    #[inline]
+    pub(crate) fn find_parsed(&mut self, statement: &StatementRef<'_>) -> Option<Prepared> {
+        // A handle names its statement, unless it belongs to another connection or has proven stale.
+        if let Some(prepared) = statement.prepared().filter(|prepared| prepared.is_valid(&self.names)) {
+            return Some(prepared.clone());
+        }
+        let Self { parsed, path, .. } = self;
+        let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path };
+        let hash = parsed.hash(key);
+        parsed.find(hash, |prepared| prepared.is(&key)).cloned()
+    }
+
     /// What stands between a statement and its Bind.
     pub(crate) fn look_up(&mut self, statement: &StatementRef<'_>, mode: StatementMode) -> Preparation {
         if mode == StatementMode::Named {
-            // A handle names its statement, unless it belongs to another connection or has proven stale.
-            if let Some(prepared) = statement.prepared().filter(|prepared| prepared.is_valid(&self.names)) {
-                return Preparation::Parsed(prepared.clone());
-            }
-            let Self { parsed, path, .. } = self;
-            let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path };
-            let hash = parsed.hash(key);
-            if let Some(prepared) = parsed.find(hash, |prepared| prepared.is(&key)) {
-                return Preparation::Parsed(prepared.clone());
+            if let Some(prepared) = self.find_parsed(statement) {
+                return Preparation::Parsed(prepared);
             }
         }
         let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path: &self.path };

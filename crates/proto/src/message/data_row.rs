@@ -44,7 +44,7 @@ impl<'a> DataRow<'a> {
     }
 
     #[inline]
-    fn is_consistent(&self) -> bool {
+    pub(crate) fn is_consistent(&self) -> bool {
         let mut rest = self.values;
         for _ in 0..self.columns {
             let Some((length, behind)) = rest.split_first_chunk::<4>() else { return false };

@@ -107,6 +107,28 @@ impl Ledger {
         }
     }
 
+    /// Whether one statement was run with a Sync behind it, and nothing else is owed.
+    #[inline]
+    pub(crate) fn is_one_run(&self) -> bool {
+        let entries = &self.entries;
+        entries.len() == 3
+            && matches!(
+                (entries.front(), entries.get(1), entries.get(2)),
+                (
+                    Some(Owed::Bind),
+                    Some(Owed::Execute(Output::Awaited)),
+                    Some(Owed::Sync { ends_skipping: false })
+                )
+            )
+    }
+
+    /// What [`is_one_run`](Self::is_one_run) has found is fully answered.
+    #[inline]
+    pub(crate) fn settle_run(&mut self) {
+        self.settled = self.settled.saturating_add(3);
+        self.entries.clear();
+    }
+
     /// The oldest request that is not fully answered.
     #[inline]
     pub(crate) fn front(&self) -> Option<Owed> {

@@ -1,5 +1,6 @@
 //! One session after the handshake.
 
+mod answer;
 mod copy;
 mod ledger;
 mod parameters;

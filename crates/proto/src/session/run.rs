@@ -6,7 +6,7 @@ use super::ledger::{Output, Owed};
 use super::{CommandError, Session};
 use crate::message::{self, BindHead, BindParameters, FormatCode, TransactionStatus};
 
-const BIND_COMPLETE: &[u8] = b"2\0\0\0\x04";
+pub(super) const BIND_COMPLETE: &[u8] = b"2\0\0\0\x04";
 
 impl Session {
     /// Bind and Execute of a statement, without a limit of rows, and a Sync behind them if `sync`.
@@ -80,7 +80,7 @@ impl Session {
 
 /// Reads a CommandComplete such as `SELECT 1` off the front: the number, and how many bytes it has.
 #[inline]
-fn complete_of_rows(bytes: &[u8]) -> Option<(u64, usize)> {
+pub(super) fn complete_of_rows(bytes: &[u8]) -> Option<(u64, usize)> {
     let (&[b'C', 0, 0, 0, length], body) = bytes.split_first_chunk::<5>()? else { return None };
     let body = body.get(..usize::from(length).checked_sub(4)?)?;
     let number = match body.split_first_chunk::<7>()? {
