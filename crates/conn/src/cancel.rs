@@ -142,11 +142,11 @@ async fn deliver(stream: &mut Stream, mut request: &[u8]) -> io::Result<()> {
         stream.poll_flush(cx)
     })
     .await?;
-    let mut ignored = BytesMut::with_capacity(64);
+    let mut ignored = [0_u8; 64];
     loop {
         match poll_fn(|cx| stream.poll_read(cx, &mut ignored)).await {
             Ok(0) => return Ok(()),
-            Ok(_) => ignored.clear(),
+            Ok(_) => {}
             // A server that closes hard, or without close_notify, has closed too.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) =>

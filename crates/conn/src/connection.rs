@@ -483,8 +483,11 @@ impl Connection {
                 self.write_failed = Some((error, Deadline::new(LAST_WORDS_TIMEOUT)));
             }
         }
-        match self.stream.poll_read(cx, self.session.receive_buffer()) {
-            Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(Ok(())),
+        match self.stream.poll_read(cx, self.session.receive_room()) {
+            Poll::Ready(Ok(count)) if count > 0 => {
+                self.session.handle_received(count);
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Ok(_)) => Poll::Ready(Err(self.handle_eof())),
             // Over TLS: the server closed without close_notify, as one that was killed does. The protocol's own
             // framing tells whether anything is missing.

@@ -5,13 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio_rustls::client::TlsStream;
-use tokio_util::io::poll_read_buf;
 
 /// A transport that the caller brings: a tunnel, an in-memory pipe, a simulated network.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -64,17 +62,15 @@ impl Stream {
         self.unflushed
     }
 
-    /// Reads what is there, at most as much as `buffer` has room for.
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut BytesMut,
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.channel {
-            Channel::Plain(socket) => poll_read_buf(Pin::new(socket), cx, buffer),
-            Channel::Tls(stream) => poll_read_buf(Pin::new(&mut **stream), cx, buffer),
+    /// Reads what is there, at most as much as there is room for.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(room);
+        let read = match &mut self.channel {
+            Channel::Plain(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
+            Channel::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, &mut buffer),
             Channel::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+        };
+        read.map_ok(|()| buffer.filled().len())
     }
 
     /// Writes as many of `bytes` as the transport takes now. What it may keep back is pushed out by

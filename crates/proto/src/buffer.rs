@@ -90,9 +90,13 @@ fn len_u64(len: usize) -> u64 {
 /// Bytes that came, of which whole messages are taken off the front.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveBuffer {
-    bytes: BytesMut,
+    /// What came, and behind `filled` room for more. All of it has been written to once, so that a socket can be given the room without any
+    /// of it being cleared before each read.
+    bytes: Vec<u8>,
     /// How many of `bytes` belong to messages that were handed out.
     taken: usize,
+    /// How many of `bytes` have come.
+    filled: usize,
     /// How many bytes the message at the front has in all, as far as its header says.
     awaited: usize,
     /// The message at the front, once its header was read and all of it is there: a header is read once.
@@ -118,28 +122,75 @@ struct Front {
 }
 
 impl ReceiveBuffer {
-    /// Room for the next read. The room grows with what has really come, never with what a header announces.
-    pub(crate) fn room(&mut self) -> &mut BytesMut {
-        let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
-        if len == capacity && len > 0 {
+    /// Room for the next read, of which [`handle_received`](Self::handle_received) says how much was filled. It grows with what has really
+    /// come, never with what a header announces.
+    #[inline]
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.taken == self.filled && self.filled < self.bytes.len() && self.bytes.len() == self.read {
+            (self.taken, self.filled) = (0, 0);
+        } else {
+            self.make_room();
+        }
+        self.bytes.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self) {
+        if self.filled == self.bytes.len() && self.filled > 0 {
             self.read = self.read.saturating_mul(2);
         }
         self.read = self.read.clamp(READ_MIN, READ_MAX);
-        let have = len.saturating_sub(self.taken);
+        let have = self.untaken().len();
         if have == 0 {
-            self.taken = 0;
-            if capacity > KEPT.max(self.read) { self.bytes = BytesMut::new() } else { self.bytes.clear() }
-        }
-        if self.bytes.capacity().saturating_sub(self.bytes.len()) < self.read {
-            if self.taken > 0 {
-                let taken = self.taken.min(self.bytes.len());
-                bytes::Buf::advance(&mut self.bytes, taken);
-                self.taken = 0;
+            (self.taken, self.filled) = (0, 0);
+            if self.bytes.len() > KEPT.max(self.read) {
+                self.bytes = Vec::new();
             }
-            let missing = self.awaited.saturating_sub(have);
-            self.bytes.reserve(missing.min(have).max(self.read));
         }
-        &mut self.bytes
+        let missing = self.awaited.saturating_sub(have);
+        self.reserve(missing.min(have).max(self.read));
+    }
+
+    /// Makes room for `count` bytes, unless there is some for half of a read: that much does without moving anything.
+    fn reserve(&mut self, count: usize) {
+        if self.has_room() {
+            return;
+        }
+        if self.taken > 0 {
+            self.bytes.copy_within(self.taken..self.filled, 0);
+            self.filled = self.filled.saturating_sub(self.taken);
+            self.taken = 0;
+        }
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; count];
+        } else if !self.has_room() {
+            // At least doubled, so that a long message is not copied again and again.
+            let len = self.filled.saturating_add(count).max(self.filled.saturating_mul(2));
+            self.bytes.resize(len, 0);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes.len().saturating_sub(self.filled) >= self.read / 2
+    }
+
+    /// `count` bytes of the room were filled.
+    #[inline]
+    pub(crate) fn handle_received(&mut self, count: usize) {
+        self.filled = self.filled.saturating_add(count).min(self.bytes.len());
+    }
+
+    /// Takes bytes from elsewhere, behind those that came.
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.room();
+            let (now, later) = bytes.split_at(bytes.len().min(room.len()));
+            if let Some(room) = room.get_mut(..now.len()) {
+                room.copy_from_slice(now);
+            }
+            self.handle_received(now.len());
+            bytes = later;
+        }
     }
 
     /// The session is idle: what a large result needed is given back.
@@ -150,9 +201,9 @@ impl ReceiveBuffer {
 
     /// Gives memory back that what has come does not need.
     fn release(&mut self) {
-        if self.bytes.capacity() > KEPT && self.untaken().len() <= KEPT {
-            self.bytes = BytesMut::from(self.untaken());
-            self.taken = 0;
+        if self.bytes.len() > KEPT && self.untaken().len() <= KEPT {
+            self.bytes = self.untaken().to_vec();
+            (self.taken, self.filled) = (0, self.bytes.len());
         }
     }
 
@@ -182,7 +233,7 @@ impl ReceiveBuffer {
     }
 
     pub(crate) fn untaken(&self) -> &[u8] {
-        self.bytes.get(self.taken..).unwrap_or_default()
+        self.bytes.get(self.taken..self.filled).unwrap_or_default()
     }
 
     /// Begins to throw away the message at the front if it is one of rows or COPY data, and gives its tag, once. Its header is
@@ -208,7 +259,7 @@ impl ReceiveBuffer {
     /// Throws away what has come of a message that nobody wants. False while its end has not come.
     fn discard_rest(&mut self) -> bool {
         let Some(discarded) = &mut self.discarded else { return true };
-        let have = self.bytes.len().saturating_sub(self.taken);
+        let have = self.filled.saturating_sub(self.taken);
         if have >= discarded.left {
             self.taken = self.taken.saturating_add(discarded.left);
             self.discarded = None;
@@ -225,7 +276,7 @@ impl ReceiveBuffer {
     /// What stands at the front, unless that is thrown away.
     #[inline]
     pub(crate) fn front_bytes(&self) -> Option<&[u8]> {
-        if self.discarded.is_some() { None } else { self.bytes.get(self.taken..) }
+        if self.discarded.is_some() { None } else { self.bytes.get(self.taken..self.filled) }
     }
 
     /// Whether a message of these bytes stands at the front.
@@ -252,8 +303,7 @@ impl ReceiveBuffer {
         if self.discarded.is_some() {
             return false;
         }
-        let untaken = self.bytes.get(self.taken..).unwrap_or_default();
-        let Some((&[ROW, a, b, c, d], rest)) = untaken.split_first_chunk::<HEADER_LEN>() else {
+        let Some((&[ROW, a, b, c, d], rest)) = self.untaken().split_first_chunk::<HEADER_LEN>() else {
             return false;
         };
         let length = u32::from_be_bytes([a, b, c, d]);
@@ -332,7 +382,7 @@ mod tests {
     #[test]
     fn a_header_reserves_no_memory_for_what_it_announces() {
         let mut buffer = ReceiveBuffer::default();
-        buffer.room().extend_from_slice(b"D\x3f\xff\xff\xff");
+        buffer.append(b"D\x3f\xff\xff\xff");
         let whole = buffer.peek_tag(&Limits::default(), Phase::Authenticated);
         assert_eq!(whole, Ok(None));
         buffer.room();
@@ -343,11 +393,13 @@ mod tests {
     fn a_large_message_is_given_back_when_it_was_read() {
         let mut buffer = ReceiveBuffer::default();
         let body = vec![b'x'; 1 << 20];
-        buffer.room().extend_from_slice(b"d\0\x10\0\x04");
-        buffer.room().extend_from_slice(&body);
+        buffer.append(b"d\0\x10\0\x04");
+        buffer.append(&body);
         let frame = buffer.take_frame(&Limits::default(), Phase::Authenticated).unwrap().unwrap();
         assert_eq!(frame.body.len(), body.len());
         buffer.room();
+        assert!(buffer.capacity() <= READ_MAX, "{}", buffer.capacity());
+        buffer.give_back();
         assert!(buffer.capacity() <= KEPT, "{}", buffer.capacity());
     }
 
@@ -355,7 +407,7 @@ mod tests {
     fn discard_as_it_comes(buffer: &mut ReceiveBuffer, body: &[u8]) -> usize {
         let mut most = 0;
         for piece in body.chunks(READ_MIN) {
-            buffer.room().extend_from_slice(piece);
+            buffer.append(piece);
             most = most.max(buffer.capacity());
             let begun = buffer.discard(&Limits::default(), Phase::Authenticated);
             assert_eq!(begun, Ok(None));
@@ -369,14 +421,14 @@ mod tests {
         let mut buffer = ReceiveBuffer::default();
         // Half of it has come before it is known that nobody wants it.
         let half = vec![b'x'; 1 << 20];
-        buffer.room().extend_from_slice(b"d\0\x20\0\x04");
-        buffer.room().extend_from_slice(&half);
+        buffer.append(b"d\0\x20\0\x04");
+        buffer.append(&half);
         assert_eq!(buffer.discard(&limits, Phase::Authenticated), Ok(Some(BackendTag::CopyData)));
         assert!(buffer.capacity() <= KEPT, "{}", buffer.capacity());
         assert_eq!(buffer.partial(), Some(BackendTag::CopyData));
         let most = discard_as_it_comes(&mut buffer, &half[..half.len() - 1]);
         assert!(most <= KEPT.max(2 * READ_MAX), "{most}");
-        buffer.room().extend_from_slice(b"xc\0\0\0\x04");
+        buffer.append(b"xc\0\0\0\x04");
         assert_eq!(buffer.peek_tag(&limits, Phase::Authenticated), Ok(Some(BackendTag::CopyDone)));
         // What does not carry data is never thrown away.
         assert_eq!(buffer.discard(&limits, Phase::Authenticated), Ok(None));
@@ -386,7 +438,7 @@ mod tests {
     #[test]
     fn the_last_words_in_a_message_that_nobody_wants_are_heard() {
         let mut buffer = ReceiveBuffer::default();
-        buffer.room().extend_from_slice(b"d\0\x20\0\x04");
+        buffer.append(b"d\0\x20\0\x04");
         assert!(buffer.discard(&Limits::default(), Phase::Authenticated).is_ok());
         discard_as_it_comes(&mut buffer, &vec![b'x'; 1 << 20]);
         discard_as_it_comes(&mut buffer, b"E\0\0\0\x17SFATAL\0C57P01\0Mso\0\0");
@@ -397,9 +449,9 @@ mod tests {
     #[test]
     fn memory_is_given_back_around_what_has_come() {
         let mut buffer = ReceiveBuffer::default();
-        buffer.room().extend_from_slice(b"d\0\x10\0\x04");
-        buffer.room().extend_from_slice(&vec![b'x'; 1 << 20]);
-        buffer.room().extend_from_slice(b"c\0\0\0\x04");
+        buffer.append(b"d\0\x10\0\x04");
+        buffer.append(&vec![b'x'; 1 << 20]);
+        buffer.append(b"c\0\0\0\x04");
         buffer.release();
         assert!(buffer.capacity() > 1 << 20, "what has come is kept");
         assert!(matches!(buffer.take_frame(&Limits::default(), Phase::Authenticated), Ok(Some(_))));

@@ -177,7 +177,11 @@ async fn exchange(stream: &mut Stream, handshake: &mut Handshake) -> Result<(), 
             }
         }
         ready!(stream.poll_flush(cx))?;
-        stream.poll_read(cx, handshake.receive_buffer())
+        let read = stream.poll_read(cx, handshake.receive_room());
+        read.map_ok(|count| {
+            handshake.handle_received(count);
+            count
+        })
     });
     match read.await {
         Ok(count) if count > 0 => Ok(()),

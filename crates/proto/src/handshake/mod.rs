@@ -8,7 +8,6 @@ mod tls_request;
 
 use std::fmt;
 
-use bytes::BytesMut;
 use zeroize::Zeroizing;
 
 use crate::auth::scram::{ClientNonce, Derivation, ScramCredentials, ScramKeys};
@@ -29,7 +28,7 @@ pub use tls_request::{TlsAnswer, TlsRequest, TlsRequestError};
 ///
 /// The owner moves bytes, derives keys and keeps time; this type decides. Its methods come in three kinds:
 ///
-/// - [`receive_buffer`](Self::receive_buffer), [`handle_bytes`](Self::handle_bytes), [`handle_sent`](Self::handle_sent),
+/// - [`receive_room`](Self::receive_room), [`handle_received`](Self::handle_received), [`handle_bytes`](Self::handle_bytes), [`handle_sent`](Self::handle_sent),
 ///   [`handle_derivation`](Self::handle_derivation), [`handle_token`](Self::handle_token),
 ///   [`handle_gss_token`](Self::handle_gss_token), [`handle_eof`](Self::handle_eof): what happened outside;
 /// - [`poll_step`](Self::poll_step): what the owner must do next. Before that it sends all that is
@@ -202,14 +201,21 @@ impl Handshake {
         })
     }
 
-    /// The buffer to read into: append, never take away.
-    pub fn receive_buffer(&mut self) -> &mut BytesMut {
+    /// Room to read into, of sensible size; [`handle_received`](Self::handle_received) says how much of it was filled.
+    #[inline]
+    pub fn receive_room(&mut self) -> &mut [u8] {
         self.receive.room()
+    }
+
+    /// The first `count` bytes of [`receive_room`](Self::receive_room) were filled.
+    #[inline]
+    pub fn handle_received(&mut self, count: usize) {
+        self.receive.handle_received(count);
     }
 
     /// Takes bytes that came, however they were split.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
-        self.receive_buffer().extend_from_slice(bytes);
+        self.receive.append(bytes);
     }
 
     /// `count` bytes of [`unsent`](Self::unsent) were sent.

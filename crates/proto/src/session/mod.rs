@@ -33,7 +33,7 @@ pub use segment::Segment;
 /// - commands ([`query`](Self::query), [`bind`](Self::bind), [`sync`](Self::sync), ...): write a request into the
 ///   send buffer *and* enter the replies it will cause into the ledger, in one step that cannot be interrupted.
 ///   A command that fails has done neither;
-/// - [`receive_buffer`](Self::receive_buffer), [`handle_bytes`](Self::handle_bytes), [`handle_sent`](Self::handle_sent),
+/// - [`receive_room`](Self::receive_room), [`handle_received`](Self::handle_received), [`handle_bytes`](Self::handle_bytes), [`handle_sent`](Self::handle_sent),
 ///   [`handle_eof`](Self::handle_eof): what happened on the socket;
 /// - [`poll_message`](Self::poll_message): the next message, once the ledger has found it to be due;
 /// - getters ([`unsent`](Self::unsent), [`transaction_status`](Self::transaction_status),
@@ -346,14 +346,21 @@ impl Session {
 
     // What happened on the socket.
 
-    /// The buffer to read into: append, never take away. It has room for a read of sensible size.
-    pub fn receive_buffer(&mut self) -> &mut BytesMut {
+    /// Room to read into, of sensible size; [`handle_received`](Self::handle_received) says how much of it was filled.
+    #[inline]
+    pub fn receive_room(&mut self) -> &mut [u8] {
         self.receive.room()
+    }
+
+    /// The first `count` bytes of [`receive_room`](Self::receive_room) were filled.
+    #[inline]
+    pub fn handle_received(&mut self, count: usize) {
+        self.receive.handle_received(count);
     }
 
     /// Takes bytes that came, however they were split.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
-        self.receive_buffer().extend_from_slice(bytes);
+        self.receive.append(bytes);
     }
 
     /// `count` bytes of [`unsent`](Self::unsent) were sent.
