@@ -11,8 +11,8 @@ pub use outcome::Outcome;
 pub use queue::Pipeline;
 pub use results::PipelineResults;
 pub use tuple::{
-    Execute, FetchAll, FetchOne, FetchOptional, FetchValue, FetchValues, Reading, Request, Requests, execute,
-    fetch_all, fetch_one, fetch_optional, fetch_value, fetch_values,
+    Execute, FetchAll, FetchOne, FetchOptional, FetchValue, FetchValues, Reading, Readings, Request,
+    Requests, execute, fetch_all, fetch_one, fetch_optional, fetch_value, fetch_values,
 };
 
 /// How many bytes of requests are written ahead of what the socket takes. More come when half of them have gone.

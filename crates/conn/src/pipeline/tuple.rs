@@ -74,14 +74,18 @@ readings! {
 }
 
 /// A tuple of [`Request`]s.
-pub trait Requests<'p> {
-    /// The outcome of each.
-    type Outcomes;
-    /// The result of each.
-    type Results;
-
+pub trait Requests<'p>: Readings {
     /// Adds them to a pipeline.
     fn push(self, pipeline: &mut Pipeline<'_, 'p>);
+}
+
+/// How the results of a tuple of [`Request`]s are read. It knows nothing of how long their parameters live: the compiler could not see then that a
+/// future which reads them may be sent to another thread.
+pub trait Readings {
+    /// The outcome of each.
+    type Outcomes: Send;
+    /// The result of each.
+    type Results: Send;
 
     /// Reads the outcome of each.
     fn outcomes(results: &mut PipelineResults<'_>) -> impl Future<Output = Result<Self::Outcomes>> + Send;
@@ -97,12 +101,14 @@ pub trait Requests<'p> {
 macro_rules! tuples {
     ($($($r:ident $s:ident $p:ident $index:tt)+;)+) => {$(
         impl<'p, $($r: Reading, $s: IntoStatement, $p: Params + Send + 'p),+> Requests<'p> for ($(Request<$r, $s, $p>,)+) {
-            type Outcomes = ($(Outcome<$r::Output>,)+);
-            type Results = ($($r::Output,)+);
-
             fn push(self, pipeline: &mut Pipeline<'_, 'p>) {
                 $(pipeline.push(self.$index.sql, self.$index.params);)+
             }
+        }
+
+        impl<$($r: Reading, $s, $p),+> Readings for ($(Request<$r, $s, $p>,)+) {
+            type Outcomes = ($(Outcome<$r::Output>,)+);
+            type Results = ($($r::Output,)+);
 
             async fn outcomes(results: &mut PipelineResults<'_>) -> Result<Self::Outcomes> {
                 Ok(($($r::read(results).await?,)+))
