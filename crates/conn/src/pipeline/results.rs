@@ -353,11 +353,21 @@ impl<'c> PipelineResults<'c> {
 
     /// The tag of the next message, while requests go out.
     fn poll_tag(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag>> {
-        self.feed()?;
-        match ready!(self.flight.poll_wait_for_message(cx)) {
-            Ok(tag) => Poll::Ready(Ok(tag)),
-            Err(closed) => Poll::Ready(Err(self.lost(closed))),
+        loop {
+            self.feed()?;
+            match self.flight.poll_wait_for_message(cx) {
+                Poll::Ready(Ok(tag)) => return Poll::Ready(Ok(tag)),
+                Poll::Ready(Err(closed)) => return Poll::Ready(Err(self.lost(closed))),
+                // The socket has taken what went ahead. Without a Sync behind it, the server may keep its answers to itself until it has
+                // many: more has to go out before they are waited for.
+                Poll::Pending if self.segment == Segment::Open && self.has_room_ahead() => {}
+                Poll::Pending => return Poll::Pending,
+            }
         }
+    }
+
+    fn has_room_ahead(&self) -> bool {
+        self.flight.session.unsent().len() <= AHEAD / 2
     }
 
     /// Requests what comes next, as far ahead as is sensible.
@@ -367,11 +377,11 @@ impl<'c> PipelineResults<'c> {
             Segment::Open => {}
             Segment::Each | Segment::Synced | Segment::Failed | Segment::Over => return Ok(()),
         }
-        let session = &mut self.flight.session;
-        let mut ahead = session.unsent().len();
-        if ahead > AHEAD / 2 {
+        if !self.has_room_ahead() {
             return Ok(());
         }
+        let session = &mut self.flight.session;
+        let mut ahead = session.unsent().len();
         while self.unwritten > 0 && ahead < AHEAD {
             let place = self.entries.len() - self.unwritten;
             if let Some(Entry::Ready(_)) = self.entries.get(place) {
