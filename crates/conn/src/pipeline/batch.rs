@@ -174,13 +174,18 @@ impl Batch<'_> {
     /// # Errors
     ///
     /// The server's for a set, or for all of them when they are committed; the connection's. When it is lost on the way, nobody knows
-    /// whether the batch was committed: [`Error::outcome_unknown`].
+    /// whether the batch was committed: [`Error::outcome_unknown`]. A batch that was ended by an error before is
+    /// [`ErrorKind::Usage`].
     ///
     /// # Cancel safety
     ///
     /// As said at [`Batch`].
     pub async fn finish(mut self) -> Result<u64> {
-        if !self.over && self.refused.is_none() {
+        if self.over {
+            // Rows that were counted before it failed are no longer there.
+            return Err(self.ended());
+        }
+        if self.refused.is_none() {
             self.flight.session.sync().map_err(Error::command)?;
         }
         poll_fn(|cx| self.poll_end(cx)).await?;
@@ -199,12 +204,11 @@ impl Batch<'_> {
         if let Some(error) = self.refused.take() {
             return Err(self.fail(error).await);
         }
-        if self.over {
-            return Err(
-                Error::usage("the batch has ended", Delivery::NotSent).with_statement(self.statement.sql())
-            );
-        }
-        Ok(())
+        if self.over { Err(self.ended()) } else { Ok(()) }
+    }
+
+    fn ended(&self) -> Error {
+        Error::usage("the batch has ended", Delivery::NotSent).with_statement(self.statement.sql())
     }
 
     fn write<P: Params>(&mut self, params: &P) -> Result<()> {
