@@ -276,7 +276,7 @@ impl Connection {
             if self.session.takes_copy_data() {
                 self.refuse_copy_in()?;
             } else if self.session.has_open_segment() {
-                self.end_open_segment("the client gave the request up").map_err(Error::command)?;
+                self.end_leaked_segment().map_err(Error::command)?;
             }
             self.wait_for_message().await.map_err(Error::already_closed)?;
             let effects = match self.poll_message().map_err(Error::already_closed)? {

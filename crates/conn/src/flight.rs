@@ -129,7 +129,7 @@ impl Drop for Flight<'_> {
 }
 
 /// The portal that a batch which was given up asks for. There is none of that name, so that the transaction around it fails.
-const ABANDONED: &str = "cornac: a batch was abandoned";
+pub(crate) const ABANDONED: &str = "cornac: a batch was abandoned";
 
 impl Connection {
     /// Ends the segment of a flight that was given up. One statement in a transaction has run or not, whoever looks at its rows:
