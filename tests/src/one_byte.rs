@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,10 +17,23 @@ pub struct Points {
     pub written: AtomicU64,
     /// Times that it was pending.
     pub pending: AtomicU64,
+    /// Whether bytes go through as they come for now, as many as there are and without a pause.
+    wide: AtomicBool,
+}
+
+impl Points {
+    /// Lets bytes go through as they come from now on, or one a call again.
+    pub fn set_wide(&self, wide: bool) {
+        self.wide.store(wide, Ordering::Relaxed);
+    }
+
+    fn is_wide(&self) -> bool {
+        self.wide.load(Ordering::Relaxed)
+    }
 }
 
 /// Takes and gives one byte a call, and is pending (waking itself) before each: a future over it can be dropped at every byte, in
-/// both directions.
+/// both directions. [`Points::set_wide`] makes it an ordinary stream for a while.
 #[derive(Debug)]
 pub struct OneByte<S> {
     inner: S,
@@ -39,6 +52,12 @@ impl<S> OneByte<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for OneByte<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.points.is_wide() {
+            let before = out.filled().len();
+            ready!(Pin::new(&mut this.inner).poll_read(cx, out))?;
+            this.points.read.fetch_add((out.filled().len() - before) as u64, Ordering::Relaxed);
+            return Poll::Ready(Ok(()));
+        }
         if !std::mem::replace(&mut this.read_ready, true) {
             return pending(&this.points, cx);
         }
@@ -55,10 +74,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for OneByte<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for OneByte<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if !std::mem::replace(&mut this.write_ready, true) {
+        let most = if this.points.is_wide() {
+            bytes.len()
+        } else if std::mem::replace(&mut this.write_ready, true) {
+            1
+        } else {
             return pending(&this.points, cx);
-        }
-        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..bytes.len().min(1)]))?;
+        };
+        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..bytes.len().min(most)]))?;
         this.points.written.fetch_add(written as u64, Ordering::Relaxed);
         this.write_ready = false;
         Poll::Ready(Ok(written))

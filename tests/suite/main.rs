@@ -1,5 +1,7 @@
 //! The integration tests of cornac, in one program.
 
+mod batch_drops;
+mod batch_faults;
 mod cache;
 mod cache_limits;
 mod cancel;
@@ -10,6 +12,7 @@ mod copy_names;
 mod copy_options;
 mod corpus;
 mod credentials;
+mod dropped;
 mod drops;
 mod entry;
 mod fallbacks;
@@ -25,6 +28,7 @@ mod measured;
 mod narrow;
 mod negotiation;
 mod oauth;
+mod operations;
 mod oversized;
 mod pipelines;
 mod poolers;
