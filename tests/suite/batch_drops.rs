@@ -10,7 +10,7 @@ use cornac_tests::{Points, deadline};
 use crate::dropped::Effect::{All, AllOrNone, Nothing};
 use crate::dropped::{
     Bench, INSERT, INSERT_AND_COUNT, INSERT_ONE, Items, Operation, Running, Slow, drop_each_everywhere,
-    poll_pending,
+    poll_pending, some_points,
 };
 
 pub(crate) fn three(id: i64) -> [(i64, i32); 3] {
@@ -51,9 +51,19 @@ fn slow_batch(c: &mut Connection, id: i64) -> Running<'_> {
 /// More polls than a set has bytes.
 const LONG: u32 = 100;
 
-const BATCHES: &[Operation] = &[
+/// Those that are dropped at every byte with either ending.
+const PLAIN: &[Operation] = &[
     Operation { name: "execute_many", effect: All(3), run: execute_many },
     Operation { name: "batch with a slow source", effect: All(3), run: slow_batch },
+    Operation { name: "run_atomically", effect: All(3), run: run_atomically },
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drop_10_a_batch_can_be_dropped_at_every_byte_whatever_the_socket_takes() {
+    drop_each_everywhere(SslMode::Disable, 1, PLAIN).await;
+}
+
+const BATCHES: &[Operation] = &[
     Operation {
         name: "batch, send, send_all",
         effect: All(3),
@@ -120,12 +130,11 @@ const BATCHES: &[Operation] = &[
 const REFUSING: &str = "INSERT INTO ledger SELECT $1, $2 + 0 / (7 - $2)";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn drop_10_a_batch_can_be_dropped_at_every_byte() {
-    drop_each_everywhere(SslMode::Disable, 1, BATCHES).await;
+async fn drop_10_every_use_of_a_batch_can_be_dropped_at_every_byte() {
+    drop_each_everywhere(SslMode::Disable, some_points(), BATCHES).await;
 }
 
 const ATOMIC: &[Operation] = &[
-    Operation { name: "run_atomically", effect: All(3), run: run_atomically },
     Operation {
         name: "atomic_pipeline",
         effect: All(3),
@@ -185,7 +194,7 @@ const ATOMIC: &[Operation] = &[
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drop_10_an_atomic_pipeline_can_be_dropped_at_every_byte() {
-    drop_each_everywhere(SslMode::Disable, 1, ATOMIC).await;
+    drop_each_everywhere(SslMode::Disable, some_points(), ATOMIC).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,7 +203,7 @@ async fn drop_10_batches_over_tls_can_be_dropped_at_every_byte() {
         Operation { name: "execute_many over TLS", effect: All(3), run: execute_many },
         Operation { name: "run_atomically over TLS", effect: All(3), run: run_atomically },
     ];
-    drop_each_everywhere(SslMode::VerifyFull, 7, &operations).await;
+    drop_each_everywhere(SslMode::VerifyFull, some_points(), &operations).await;
 }
 
 /// What is done with a transaction in which a batch was dropped.
@@ -293,7 +302,6 @@ async fn drop_10_a_transaction_takes_no_half_of_a_batch_that_was_dropped_in_it()
         let at_once = dropped_inside(&bench, (1, "run_atomically"), Then::Commit, run_atomically).await;
         assert!(at_once.unsent > 1 && at_once.complete > 50, "{at_once:?}");
         dropped_inside(&bench, (2, "slow batch"), Then::RollBackToSavepoint, slow_batch).await;
-        dropped_inside(&bench, (3, "run_atomically"), Then::RollBackToSavepoint, run_atomically).await;
     })
     .await;
 }

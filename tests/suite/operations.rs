@@ -5,13 +5,9 @@ use cornac::{Client, Statement, StatementMode};
 use cornac_conn::{SslMode, pipeline};
 
 use crate::dropped::Effect::{All, AllOrNone, Each, Nothing};
-use crate::dropped::{INSERT, INSERT_AND_COUNT, INSERT_ONE, Items, Operation, drop_each_everywhere};
-
-/// With a socket that takes no more, every drop in the middle of a write closes the connection, and a new one takes long: so each seventh point will do here,
-/// and each one where `CORNAC_EVERY_POINT` is set. What other tests drop at every byte is what they do at all of them.
-fn some_points() -> usize {
-    if std::env::var_os("CORNAC_EVERY_POINT").is_some() { 1 } else { 7 }
-}
+use crate::dropped::{
+    INSERT, INSERT_AND_COUNT, INSERT_ONE, Items, Operation, drop_each_everywhere, some_points,
+};
 
 fn numbered(id: i64, rows: i32) -> impl Iterator<Item = (i64, i32)> + Unpin + Send {
     (0..rows).map(move |n| (id, n))
