@@ -216,10 +216,10 @@ impl<'c> Rows<'c> {
     ///
     /// No row is lost when the future is dropped: the next call gives it.
     pub async fn next(&mut self) -> Result<Option<RowRef<'_>>> {
-        if !self.has_row() && !poll_fn(|cx| self.poll_advance(cx)).await? {
-            return Ok(None);
+        if self.advance() || poll_fn(|cx| self.poll_advance(cx)).await? {
+            return Ok(Some(self.row()));
         }
-        self.take_row()
+        Ok(None)
     }
 
     pub(crate) fn sql(&self) -> &str {
@@ -237,15 +237,18 @@ impl<'c> Rows<'c> {
         let mut decoded = Vec::new();
         loop {
             // All that has come is decoded without a look at the socket, or at the clock, in between.
-            while self.has_row() {
-                let Some(row) = self.take_row()? else { break };
-                match S::read(row, &plan) {
+            while self.advance() {
+                match S::read(self.row(), &plan) {
                     Ok(row) => decoded.push(row),
                     Err(error) => return Err(self.fail(error.into()).await),
                 }
             }
             if !poll_fn(|cx| self.poll_advance(cx)).await? {
                 return Ok(decoded);
+            }
+            match S::read(self.row(), &plan) {
+                Ok(row) => decoded.push(row),
+                Err(error) => return Err(self.fail(error.into()).await),
             }
         }
     }
@@ -311,25 +314,30 @@ impl<'c> Rows<'c> {
         }
     }
 
-    /// Whether a row of the result has come already.
+    /// Takes the next row, if it has come already.
     #[inline]
-    pub(crate) fn has_row(&mut self) -> bool {
-        matches!(self.outcome, Outcome::Rows) && self.flight.session.has_row()
+    pub(crate) fn advance(&mut self) -> bool {
+        matches!(self.outcome, Outcome::Rows)
+            && self.flight.session.advance_row(self.statement.columns().len())
     }
 
-    /// The row that [`has_row`](Self::has_row) or [`poll_advance`](Self::poll_advance) has seen.
+    /// The row that was taken last.
     #[inline]
-    pub(crate) fn take_row(&mut self) -> Result<Option<RowRef<'_>>> {
-        let Self { flight, statement, .. } = self;
-        let progress = flight.progress();
-        let columns = statement.columns();
-        match flight.poll_row(columns.len()) {
-            Ok(row) => Ok(row.map(|row| RowRef::new(columns, row.values_bytes()))),
-            Err(closed) => Err(lost(closed, progress, statement)),
+    pub(crate) fn row(&self) -> RowRef<'_> {
+        RowRef::new(self.statement.columns(), self.flight.session.row().values_bytes())
+    }
+
+    /// Says why the row at the front could not be taken: it contradicts itself, or its description.
+    #[cold]
+    fn refuse_row(&mut self) -> Error {
+        let progress = self.flight.progress();
+        match self.flight.poll_row(self.statement.columns().len()) {
+            Ok(_) => Error::usage(NO_RESULT, Delivery::Answered),
+            Err(closed) => lost(closed, progress, &self.statement),
         }
     }
 
-    /// Reads up to the next row: true when one is at the front, false when the statement has ended well.
+    /// Takes the next row; false when the statement has ended well instead.
     pub(crate) fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         loop {
             if self.has_ended() {
@@ -341,7 +349,8 @@ impl<'c> Rows<'c> {
                 Outcome::Rows | Outcome::Failed(_) | Outcome::Ended => {}
             }
             match ready!(self.flight.poll_wait_for_message(cx)) {
-                Ok(BackendTag::DataRow) => return Poll::Ready(Ok(true)),
+                Ok(BackendTag::DataRow) if self.advance() => return Poll::Ready(Ok(true)),
+                Ok(BackendTag::DataRow) => return Poll::Ready(Err(self.refuse_row())),
                 Ok(_) => self.handle_message()?,
                 Err(closed) => {
                     return Poll::Ready(Err(lost(closed, self.flight.progress(), &self.statement)));

@@ -6,14 +6,14 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use cornac_proto::message::DataRow;
-use cornac_types::{Params, RowRef};
+use cornac_types::Params;
 
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::execution::{Bound, Rows, Sent};
 use crate::flight::Flight;
 use crate::prepared::Prepared;
-use crate::shape::Shape;
+use crate::shape::{self, Shape};
 use crate::statement::{StatementMode, StatementRef};
 
 impl Connection {
@@ -25,12 +25,7 @@ impl Connection {
     ) -> Result<Option<S::Item>> {
         let mut sent = None;
         if let Some((mut flight, prepared)) = self.send_quickly(&statement, &params) {
-            let read = |row: Option<DataRow<'_>>, _| {
-                let columns = prepared.columns();
-                let plan = S::plan(columns)?;
-                let read = |row: DataRow<'_>| S::read(RowRef::new(columns, row.values_bytes()), &plan);
-                row.map(read).transpose().map_err(crate::Error::from)
-            };
+            let read = |row: Option<DataRow<'_>>, _| shape::at_most_one::<S>(prepared.columns(), row);
             let width = prepared.columns().len();
             if let Some(answer) = poll_fn(|cx| flight.poll_answer(width, read, cx)).await {
                 return answer.map_err(|error| error.with_statement(statement.sql()));
@@ -100,7 +95,7 @@ impl Flight<'_> {
     ) -> Poll<Option<R>> {
         loop {
             if self.session.has_received() {
-                let answer = self.session.take_answer(columns, &read);
+                let answer = self.session.take_answer(columns, true, &read);
                 if answer.is_some() {
                     self.cancel_state.set_idle();
                 }

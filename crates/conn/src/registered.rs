@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::runtime::Handle;
+use tokio::task::coop::poll_proceed;
 
 /// Writes in a row that the socket took at once, behind which it is no longer watched for room.
 const CALM: u8 = 64;
@@ -134,11 +135,18 @@ impl<S: Raw + Unpin> AsyncRead for Registered<S> {
 impl<S: Raw + Unpin> AsyncWrite for Registered<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        // A connection that is being dropped writes what the socket takes, and waits for nothing; there may be no runtime any more.
+        let is_waited_for = !cx.waker().will_wake(Waker::noop());
+        // A task that has written much gives way to others, as with any socket of tokio's.
+        let budget = if is_waited_for { Some(ready!(poll_proceed(cx))) } else { None };
         loop {
             match this.fd()?.get_ref().write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 written => {
+                    if let Some(budget) = budget {
+                        budget.made_progress();
+                    }
                     if let Watch::Both(_, calm) = &mut this.watch {
                         *calm = calm.saturating_add(1);
                         if *calm == CALM {
@@ -148,8 +156,7 @@ impl<S: Raw + Unpin> AsyncWrite for Registered<S> {
                     return Poll::Ready(written);
                 }
             }
-            // A connection that is being dropped writes what the socket takes, and waits for nothing; there may be no runtime any more.
-            if cx.waker().will_wake(Waker::noop()) {
+            if !is_waited_for {
                 return Poll::Pending;
             }
             match &mut this.watch {
@@ -255,6 +262,26 @@ mod tests {
             writing.await.unwrap();
             read.unwrap();
             assert_eq!(&answer, b"ok");
+        });
+    }
+
+    #[test]
+    fn whoever_writes_much_gives_way() {
+        run(async {
+            let (mut socket, peer) = pair();
+            // A peer that is always faster, in a thread of its own.
+            let peer = peer.into_std().unwrap();
+            peer.set_nonblocking(false).unwrap();
+            std::thread::spawn(move || io::copy(&mut &peer, &mut io::sink()));
+            let writing = async {
+                loop {
+                    socket.write_all(b"x").await.unwrap();
+                }
+            };
+            tokio::select! {
+                () = writing => {}
+                () = tokio::task::yield_now() => {}
+            }
         });
     }
 

@@ -49,11 +49,9 @@ impl<'c, T: for<'r> FromRow<'r>> RowStream<'c, T> {
         if self.ended {
             return Poll::Ready(None);
         }
-        let decoded = match ready!(self.rows.poll_advance(cx)) {
-            Ok(true) => self.rows.take_row().and_then(|row| {
-                let decoded = row.map(|row| T::from_row(row, &self.plan)).transpose();
-                decoded.map_err(Error::from)
-            }),
+        let advanced = if self.rows.advance() { Ok(true) } else { ready!(self.rows.poll_advance(cx)) };
+        let decoded = match advanced {
+            Ok(true) => T::from_row(self.rows.row(), &self.plan).map(Some).map_err(Error::from),
             Ok(false) => Ok(None),
             Err(error) => Err(error),
         };

@@ -2,9 +2,12 @@
 
 use std::marker::PhantomData;
 
+use cornac_proto::message::DataRow;
 use cornac_types::{
     Columns, Decode, DecodeError, FromRow, PlanError, RowPlan, RowRef, decode_value, plan_value,
 };
+
+use crate::error::Result;
 
 /// One way to make something of a row.
 pub(crate) trait Shape {
@@ -12,10 +15,20 @@ pub(crate) trait Shape {
     type Item;
 
     /// Settles once for a result whether it can be made.
-    fn plan(columns: &Columns) -> Result<RowPlan, PlanError>;
+    fn plan(columns: &Columns) -> std::result::Result<RowPlan, PlanError>;
 
     /// Makes it.
-    fn read(row: RowRef<'_>, plan: &RowPlan) -> Result<Self::Item, DecodeError>;
+    fn read(row: RowRef<'_>, plan: &RowPlan) -> std::result::Result<Self::Item, DecodeError>;
+}
+
+/// Makes something of the one row that there may be.
+#[inline]
+pub(crate) fn at_most_one<S: Shape>(columns: &Columns, row: Option<DataRow<'_>>) -> Result<Option<S::Item>> {
+    let plan = S::plan(columns)?;
+    match row {
+        Some(row) => Ok(Some(S::read(RowRef::new(columns, row.values_bytes()), &plan)?)),
+        None => Ok(None),
+    }
 }
 
 /// The whole row.
@@ -27,12 +40,12 @@ pub(crate) struct First<T>(PhantomData<T>);
 impl<T: for<'r> FromRow<'r>> Shape for Whole<T> {
     type Item = T;
 
-    fn plan(columns: &Columns) -> Result<RowPlan, PlanError> {
+    fn plan(columns: &Columns) -> std::result::Result<RowPlan, PlanError> {
         T::plan(columns)
     }
 
     #[inline]
-    fn read(row: RowRef<'_>, plan: &RowPlan) -> Result<T, DecodeError> {
+    fn read(row: RowRef<'_>, plan: &RowPlan) -> std::result::Result<T, DecodeError> {
         T::from_row(row, plan)
     }
 }
@@ -40,12 +53,12 @@ impl<T: for<'r> FromRow<'r>> Shape for Whole<T> {
 impl<T: for<'r> Decode<'r>> Shape for First<T> {
     type Item = T;
 
-    fn plan(columns: &Columns) -> Result<RowPlan, PlanError> {
+    fn plan(columns: &Columns) -> std::result::Result<RowPlan, PlanError> {
         plan_value::<T>(columns)
     }
 
     #[inline]
-    fn read(row: RowRef<'_>, plan: &RowPlan) -> Result<T, DecodeError> {
+    fn read(row: RowRef<'_>, plan: &RowPlan) -> std::result::Result<T, DecodeError> {
         decode_value(row, plan)
     }
 }

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use crate::error::Violation;
 use crate::frame::{Frame, Framing, HEADER_LEN, Limits, Phase, frame};
-use crate::message::{Backend, BackendTag, ServerMessage};
+use crate::message::{Backend, BackendTag, DataRow, ServerMessage};
 
 /// What a buffer keeps of its memory when it has run empty, in bytes. A value larger than that gives the
 /// rest back, so that one large row does not weigh on a pooled connection for ever.
@@ -105,6 +105,15 @@ pub(crate) struct ReceiveBuffer {
     read: usize,
     /// The message at the front, when it is thrown away as it comes.
     discarded: Option<Discarded>,
+    row: TakenRow,
+}
+
+/// Where the values of a row stand.
+#[derive(Clone, Copy, Debug, Default)]
+struct TakenRow {
+    start: usize,
+    len: usize,
+    columns: u16,
 }
 
 /// A message that nobody wants, and whose end has not come.
@@ -126,6 +135,7 @@ impl ReceiveBuffer {
     /// come, never with what a header announces.
     #[inline]
     pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.row = TakenRow::default();
         if self.taken == self.filled && self.filled < self.bytes.len() && self.bytes.len() == self.read {
             (self.taken, self.filled) = (0, 0);
         } else {
@@ -292,26 +302,38 @@ impl ReceiveBuffer {
         self.taken = self.taken.saturating_add(len);
     }
 
-    /// Whether a DataRow stands at the front as a whole: what [`peek_tag`](Self::peek_tag) finds out, where it matters how fast. A row
-    /// that is too long is left to that.
+    /// Takes the DataRow at the front, which [`row`](Self::row) then gives, if it is there as a whole, has `columns` values, and does not
+    /// contradict itself. Whatever else stands there is left as it is.
     #[inline]
-    pub(crate) fn has_row(&mut self, limits: &Limits) -> bool {
+    pub(crate) fn advance_row(&mut self, limits: &Limits, columns: usize) -> bool {
         const ROW: u8 = BackendTag::DataRow.byte();
-        if let Some(front) = self.front {
-            return front.tag == BackendTag::DataRow;
-        }
-        if self.discarded.is_some() {
-            return false;
-        }
-        let Some((&[ROW, a, b, c, d], rest)) = self.untaken().split_first_chunk::<HEADER_LEN>() else {
+        const LEN: usize = HEADER_LEN + 2;
+        let Some(bytes) = self.front_bytes() else { return false };
+        let Some((&[ROW, a, b, c, d, high, low], rest)) = bytes.split_first_chunk::<LEN>() else {
             return false;
         };
         let length = u32::from_be_bytes([a, b, c, d]);
-        let body_len =
-            length.checked_sub(4).filter(|_| length <= limits.long).and_then(|len| usize::try_from(len).ok());
-        let Some(body_len) = body_len.filter(|len| *len <= rest.len()) else { return false };
-        self.front = Some(Front { tag: BackendTag::DataRow, body_len });
+        let came = u16::from_be_bytes([high, low]);
+        let (Some(len), true) = (length.checked_sub(6), length <= limits.long) else { return false };
+        let values = usize::try_from(len).ok().and_then(|len| rest.get(..len));
+        let Some(values) = values.filter(|_| usize::from(came) == columns) else { return false };
+        if !DataRow::new(came, values).is_consistent() {
+            return false;
+        }
+        let row = TakenRow { start: self.taken.saturating_add(LEN), len: values.len(), columns: came };
+        self.take(LEN.saturating_add(row.len));
+        self.row = row;
         true
+    }
+
+    /// The row that [`advance_row`](Self::advance_row) has taken last, until more is received.
+    #[inline]
+    pub(crate) fn row(&self) -> DataRow<'_> {
+        let TakenRow { start, len, columns } = self.row;
+        match self.bytes.get(start..).and_then(|bytes| bytes.get(..len)) {
+            Some(values) => DataRow::new(columns, values),
+            None => DataRow::default(),
+        }
     }
 
     /// Which message stands at the front, if it is there as a whole.

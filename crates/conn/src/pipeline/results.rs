@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
-use cornac_proto::message::{Backend, BackendTag, ServerMessage};
+use cornac_proto::message::{Backend, BackendTag, DataRow, ServerMessage};
 use cornac_proto::session::{CloseReason, Closed, ExecutionQueue, Progress};
 use cornac_types::{Decode, FromRow, RowRef};
 
@@ -15,9 +15,10 @@ use crate::core::effects;
 use crate::core::head::BEGIN_REPLIES;
 use crate::core::stale::{Stage, what_is_stale};
 use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::execution::NO_RESULT;
 use crate::flight::Flight;
 use crate::prepared::Prepared;
-use crate::shape::{First, Shape, Whole};
+use crate::shape::{self, First, Shape, Whole};
 
 /// The results of a [`Pipeline`](crate::Pipeline) that runs, in the order of its statements.
 ///
@@ -107,12 +108,13 @@ impl<'c> PipelineResults<'c> {
     ///
     /// As said at [`PipelineResults`]; so too below.
     pub async fn execute(&mut self) -> Result<Outcome<u64>> {
+        if let Some(affected) = self.take_answer(|_, _, affected| affected) {
+            return Ok(Outcome::Done(affected));
+        }
         if let Err(outcome) = self.start().await? {
             return Ok(outcome.of());
         }
-        while self.next_row().await? {
-            self.skip_row()?;
-        }
+        while self.next_row().await? {}
         Ok(self.end(self.affected))
     }
 
@@ -192,8 +194,7 @@ impl<'c> PipelineResults<'c> {
         };
         let mut decoded = Vec::new();
         while self.next_row().await? {
-            let Some(row) = self.take_row(&statement)? else { break };
-            match S::read(row, &plan) {
+            match S::read(self.row(&statement), &plan) {
                 Ok(row) => decoded.push(row),
                 Err(error) => return self.misread(&statement, error.into()).await,
             }
@@ -202,6 +203,17 @@ impl<'c> PipelineResults<'c> {
     }
 
     async fn at_most_one<S: Shape>(&mut self) -> Result<Outcome<Option<S::Item>>> {
+        if let Some(answer) = self.take_answer(|statement, row, _| {
+            shape::at_most_one::<S>(statement.columns(), row)
+                .map_err(|error| error.with_statement(statement.sql()))
+        }) {
+            return Ok(answer.map_or_else(Outcome::Failed, Outcome::Done));
+        }
+        // Boxed, so that the futures of statements need no room for what few of them do.
+        Box::pin(self.at_most_one_slowly::<S>()).await
+    }
+
+    async fn at_most_one_slowly<S: Shape>(&mut self) -> Result<Outcome<Option<S::Item>>> {
         let statement = match self.start().await? {
             Ok(statement) => statement,
             Err(outcome) => return Ok(outcome.of()),
@@ -216,8 +228,7 @@ impl<'c> PipelineResults<'c> {
                 let error = Error::new(ErrorKind::TooManyRows, Delivery::Answered);
                 return self.misread(&statement, error).await;
             }
-            let Some(row) = self.take_row(&statement)? else { break };
-            match S::read(row, &plan) {
+            match S::read(self.row(&statement), &plan) {
                 Ok(row) => found = Some(row),
                 Err(error) => return self.misread(&statement, error.into()).await,
             }
@@ -227,9 +238,7 @@ impl<'c> PipelineResults<'c> {
 
     /// The result cannot be read as it was asked for; it is read to its end, whose error comes first.
     async fn misread<T>(&mut self, statement: &Prepared, error: Error) -> Result<Outcome<T>> {
-        while self.next_row().await? {
-            self.skip_row()?;
-        }
+        while self.next_row().await? {}
         Ok(match self.end(()) {
             Outcome::Done(()) => Outcome::Failed(error.with_statement(statement.sql())),
             Outcome::Failed(error) => Outcome::Failed(error),
@@ -273,26 +282,76 @@ impl<'c> PipelineResults<'c> {
         }
     }
 
-    /// True when a row is at the front, false when the statement has ended.
-    async fn next_row(&mut self) -> Result<bool> {
-        if self.stage == Stage::Execute && self.flight.session.has_row() {
-            return Ok(true);
+    /// Takes the whole answer to the next statement, if it has come and is one like most.
+    #[inline]
+    fn take_answer<R>(&mut self, read: impl FnOnce(&Prepared, Option<DataRow<'_>>, u64) -> R) -> Option<R> {
+        let Self { flight, entries, segment, stage, prelude, refused, .. } = self;
+        let synced = match segment {
+            Segment::Each => true,
+            Segment::Open | Segment::Synced => false,
+            Segment::Failed | Segment::Over => return None,
+        };
+        if *stage != Stage::Bind || *prelude > 0 || refused.is_some() {
+            return None;
         }
-        if self.has_ended() {
-            return Ok(false);
+        let Some(Entry::Ready(statement)) = entries.front() else { return None };
+        let width = statement.columns().len();
+        let answer =
+            flight.session.take_answer(width, synced, |row, affected| read(statement, row, affected))?;
+        if flight.session.is_settled() {
+            flight.cancel_state.set_idle();
+        }
+        entries.pop_front();
+        Some(answer)
+    }
+
+    /// Takes the next row; false when the statement has ended instead.
+    async fn next_row(&mut self) -> Result<bool> {
+        if self.advance() {
+            return Ok(true);
         }
         poll_fn(|cx| {
             loop {
                 if self.stage != Stage::Execute || self.has_ended() {
                     return Poll::Ready(Ok(false));
                 }
-                if ready!(self.poll_tag(cx))? == BackendTag::DataRow {
+                if ready!(self.poll_tag(cx))? != BackendTag::DataRow {
+                    self.handle_message()?;
+                } else if self.advance() {
                     return Poll::Ready(Ok(true));
+                } else {
+                    return Poll::Ready(Err(self.refuse_row()));
                 }
-                self.handle_message()?;
             }
         })
         .await
+    }
+
+    fn columns(&self) -> usize {
+        match self.entries.front() {
+            Some(Entry::Ready(statement)) => statement.columns().len(),
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self) -> bool {
+        let columns = self.columns();
+        self.stage == Stage::Execute && self.flight.session.advance_row(columns)
+    }
+
+    fn row<'r>(&'r self, statement: &'r Prepared) -> RowRef<'r> {
+        RowRef::new(statement.columns(), self.flight.session.row().values_bytes())
+    }
+
+    /// Says why the row at the front could not be taken: it contradicts itself, or its description.
+    #[cold]
+    fn refuse_row(&mut self) -> Error {
+        let columns = self.columns();
+        match self.flight.poll_row(columns) {
+            Ok(_) => Error::usage(NO_RESULT, Delivery::Answered),
+            Err(closed) => self.lost(closed),
+        }
     }
 
     /// Whether the end of the statement has come already, and is one like most.
@@ -310,22 +369,6 @@ impl<'c> PipelineResults<'c> {
         self.entries.pop_front();
         self.stage = Stage::Bind;
         true
-    }
-
-    fn take_row<'r>(&'r mut self, statement: &'r Prepared) -> Result<Option<RowRef<'r>>> {
-        let columns = statement.columns();
-        let progress = self.flight.progress();
-        match self.flight.poll_row(columns.len()) {
-            Ok(row) => Ok(row.map(|row| RowRef::new(columns, row.values_bytes()))),
-            Err(closed) => Err(Error::lost(closed, progress).with_statement(statement.sql())),
-        }
-    }
-
-    fn skip_row(&mut self) -> Result<()> {
-        match self.flight.poll_message() {
-            Ok(_) => Ok(()),
-            Err(closed) => Err(self.lost(closed)),
-        }
     }
 
     /// The end of the statement at the front, which has run or failed.

@@ -224,9 +224,8 @@ impl Wire {
             return Ok(false);
         };
         let columns = execution.statement.columns().len();
-        while connection.session.has_row() {
-            let Some(row) = connection.poll_row(columns)? else { break };
-            execution.handle_row(row, || std::mem::take(segment).into_buffer());
+        while connection.session.advance_row(columns) {
+            execution.handle_row(connection.session.row(), || std::mem::take(segment).into_buffer());
         }
         let Some(affected) = connection.take_end() else { return Ok(false) };
         execution.end(affected);

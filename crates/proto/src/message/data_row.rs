@@ -22,6 +22,11 @@ impl<'a> DataRow<'a> {
         self.columns == 0
     }
 
+    #[inline]
+    pub(crate) fn new(columns: u16, values: &'a [u8]) -> Self {
+        Self { columns, values }
+    }
+
     /// The values, each behind its 4-byte length (-1 for NULL), as they came.
     #[inline]
     pub fn values_bytes(&self) -> &'a [u8] {

@@ -11,33 +11,39 @@ use crate::message::{BackendTag, DataRow, TransactionStatus};
 struct Answer<'a> {
     row: Option<DataRow<'a>>,
     affected: u64,
-    status: TransactionStatus,
+    /// What ReadyForQuery says.
+    status: Option<TransactionStatus>,
     len: usize,
 }
 
 impl Session {
-    /// Takes the whole answer to the one statement that was [`run`](Self::run) with a Sync behind it, if all of it has come and is like most:
-    /// BindComplete, at most one row of `columns` values, the tag of a statement on rows, ReadyForQuery. `read` is given the row, whose
-    /// lengths have been checked, and the number in the tag.
+    /// Takes the whole answer to the oldest statement that was [`run`](Self::run), if all of it has come and is like most: BindComplete, at
+    /// most one row of `columns` values, the tag of a statement on rows, and ReadyForQuery if it was run with a Sync and `synced` says so.
+    /// `read` is given the row, whose lengths have been checked, and the number in the tag.
     ///
     /// Everything else is left as it is, for [`poll_message`](Self::poll_message).
     #[inline]
     pub fn take_answer<R>(
         &mut self,
         columns: usize,
+        synced: bool,
         read: impl FnOnce(Option<DataRow<'_>>, u64) -> R,
     ) -> Option<R> {
-        if self.closed.is_some() || !self.ledger.is_one_run() {
+        if self.closed.is_some() || !self.ledger.is_run_next(synced) {
             return None;
         }
-        let answer = Answer::of(&self.receive, columns, self.limits.long)?;
+        let answer = Answer::of(&self.receive, columns, synced, self.limits.long)?;
         let Answer { row, affected, status, len } = answer;
         let made = read(row, affected);
         self.receive.take(len);
-        self.ledger.settle_run();
-        self.status = status;
-        self.send.give_back();
-        self.receive.give_back();
+        self.ledger.settle_run(synced);
+        if let Some(status) = status {
+            self.status = status;
+            if self.ledger.is_empty() {
+                self.send.give_back();
+                self.receive.give_back();
+            }
+        }
         Some(made)
     }
 
@@ -50,7 +56,7 @@ impl Session {
 
 impl<'a> Answer<'a> {
     #[inline]
-    fn of(received: &'a ReceiveBuffer, columns: usize, limit: u32) -> Option<Self> {
+    fn of(received: &'a ReceiveBuffer, columns: usize, synced: bool, limit: u32) -> Option<Self> {
         const ROW: u8 = BackendTag::DataRow.byte();
         let bytes = received.front_bytes()?;
         let mut rest = bytes.strip_prefix(BIND_COMPLETE)?;
@@ -69,10 +75,14 @@ impl<'a> Answer<'a> {
             rest = behind;
         }
         let (affected, complete) = complete_of_rows(rest)?;
-        let ready = rest.get(complete..)?;
-        let (&[b'Z', 0, 0, 0, 5, status], behind) = ready.split_first_chunk::<6>()? else { return None };
-        let status = TransactionStatus::from_byte(status)?;
-        Some(Self { row, affected, status, len: bytes.len().saturating_sub(behind.len()) })
+        rest = rest.get(complete..)?;
+        let mut status = None;
+        if synced {
+            let (&[b'Z', 0, 0, 0, 5, byte], behind) = rest.split_first_chunk::<6>()? else { return None };
+            status = Some(TransactionStatus::from_byte(byte)?);
+            rest = behind;
+        }
+        Some(Self { row, affected, status, len: bytes.len().saturating_sub(rest.len()) })
     }
 }
 
@@ -93,7 +103,7 @@ mod tests {
             session.handle_bytes(piece);
         }
         let answer =
-            session.take_answer(1, |row, affected| (row.map(|row| row.values_bytes().len()), affected));
+            session.take_answer(1, true, |row, affected| (row.map(|row| row.values_bytes().len()), affected));
         (session, answer)
     }
 
@@ -109,6 +119,20 @@ mod tests {
         assert_eq!(session.transaction_status(), TransactionStatus::InTransaction);
         let (session, answer) = answered(&[BIND_COMPLETE, b"C\0\0\0\x0dUPDATE 7\0", READY]);
         assert_eq!(answer, Some((None, 7)));
+        assert!(session.is_settled() && !session.has_received());
+    }
+
+    #[test]
+    fn answers_of_a_pipeline_are_taken_one_by_one() {
+        let (mut session, _) = answered(&[]);
+        for sync in [false, true] {
+            assert!(session.run(&BindHead::UNNAMED, &RawParameters::default(), &[], sync).is_ok());
+        }
+        for bytes in [BIND_COMPLETE, ONE, READY, BIND_COMPLETE, ROW, ONE, BIND_COMPLETE, ONE, READY] {
+            session.handle_bytes(bytes);
+        }
+        let mut take = |synced| session.take_answer(1, synced, |row, _| row.is_some());
+        assert_eq!([true, true, false, true].map(&mut take), [Some(false), None, Some(true), Some(false)]);
         assert!(session.is_settled() && !session.has_received());
     }
 

@@ -107,26 +107,31 @@ impl Ledger {
         }
     }
 
-    /// Whether one statement was run with a Sync behind it, and nothing else is owed.
+    /// Whether the oldest requests are Bind and Execute of a statement of which nothing has come, and a Sync behind them if `sync`.
     #[inline]
-    pub(crate) fn is_one_run(&self) -> bool {
-        let entries = &self.entries;
-        entries.len() == 3
-            && matches!(
-                (entries.front(), entries.get(1), entries.get(2)),
-                (
-                    Some(Owed::Bind),
-                    Some(Owed::Execute(Output::Awaited)),
-                    Some(Owed::Sync { ends_skipping: false })
-                )
-            )
+    pub(crate) fn is_run_next(&self, sync: bool) -> bool {
+        let mut entries = self.entries.iter();
+        matches!((entries.next(), entries.next()), (Some(Owed::Bind), Some(Owed::Execute(Output::Awaited))))
+            && (!sync || matches!(entries.next(), Some(Owed::Sync { ends_skipping: false })))
     }
 
-    /// What [`is_one_run`](Self::is_one_run) has found is fully answered.
+    /// The requests that [`is_run_next`](Self::is_run_next) has seen are fully answered.
     #[inline]
-    pub(crate) fn settle_run(&mut self) {
-        self.settled = self.settled.saturating_add(3);
-        self.entries.clear();
+    pub(crate) fn settle_run(&mut self, sync: bool) {
+        self.pop();
+        self.settle_front(sync);
+    }
+
+    /// How far the oldest request has given out its result, when it may give a row.
+    #[inline]
+    pub(crate) fn output_of_rows(&mut self) -> Option<&mut Output> {
+        match self.entries.front_mut() {
+            Some(
+                Owed::Execute(output @ (Output::Awaited | Output::AwaitedFailed | Output::Rows))
+                | Owed::Query(output @ Output::Rows),
+            ) => Some(output),
+            _ => None,
+        }
     }
 
     /// The oldest request that is not fully answered.
@@ -193,15 +198,12 @@ impl Ledger {
     /// What was awaited instead.
     #[inline]
     pub(crate) fn settle_row(&mut self) -> Result<(), Awaited> {
-        match self.entries.front_mut() {
-            Some(
-                Owed::Execute(output @ (Output::Awaited | Output::AwaitedFailed | Output::Rows))
-                | Owed::Query(output @ Output::Rows),
-            ) => {
+        match self.output_of_rows() {
+            Some(output) => {
                 *output = Output::Rows;
                 Ok(())
             }
-            _ => Err(self.awaited()),
+            None => Err(self.awaited()),
         }
     }
 

@@ -391,10 +391,26 @@ impl Session {
             .map_err(|violation| close(&mut self.closed, CloseReason::Violation(violation)))
     }
 
-    /// Whether a row stands at the front that [`poll_row`](Self::poll_row) would give: a quick look, which finds nothing else out.
+    /// Takes the row at the front, which [`row`](Self::row) then gives, if one has come that [`poll_row`](Self::poll_row) would give: a quick
+    /// look, which finds nothing else out.
     #[inline]
-    pub fn has_row(&mut self) -> bool {
-        self.closed.is_none() && !self.ledger.is_before(self.unwanted) && self.receive.has_row(&self.limits)
+    pub fn advance_row(&mut self, columns: usize) -> bool {
+        let Self { receive, ledger, limits, closed, unwanted, .. } = self;
+        if closed.is_some() || ledger.is_before(*unwanted) {
+            return false;
+        }
+        let Some(output) = ledger.output_of_rows() else { return false };
+        if !receive.advance_row(limits, columns) {
+            return false;
+        }
+        *output = Output::Rows;
+        true
+    }
+
+    /// The row that [`advance_row`](Self::advance_row) has taken, until something is received.
+    #[inline]
+    pub fn row(&self) -> DataRow<'_> {
+        self.receive.row()
     }
 
     /// The next message, or `None` when more bytes are needed.
