@@ -48,4 +48,9 @@ pub use plan::{Field, RowPlan};
 pub use quote::{quote_identifier, quote_literal};
 pub use row::{RowRef, Walk};
 pub use ty::{Kind, Type};
-pub use value::Timestamptz;
+pub use value::{
+    BitString, Cid, Cidr, Circle, Cube, Date, HalfVector, Hstore, Inet, Int2Vector, Interval, JsonPath,
+    JsonText, Lexeme, LexemePosition, Line, Lquery, Lseg, Ltree, Ltxtquery, MacAddr, MacAddr8, Money,
+    Numeric, OidVector, Path, PgBox, PgLsn, PgSnapshot, Point, Polygon, SparseVector, Tid, Time, TimeTz,
+    Timestamp, Timestamptz, TsOperator, TsQuery, TsQueryItem, TsVector, TsWeight, Uuid, Vector, Xid, Xid8,
+};

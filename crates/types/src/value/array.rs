@@ -9,7 +9,7 @@ use bytes::{BufMut, BytesMut};
 use super::array_text;
 use crate::params::{check_len, put_value};
 use crate::row::take_value;
-use crate::{Decode, Encode, EncodeError, Format, IsNull, Kind, Oid, Timestamptz, Type, ValueError};
+use crate::{Decode, Encode, EncodeError, Format, IsNull, Kind, Oid, Type, ValueError};
 
 /// What can be the element of an array. `u8` is not among them.
 pub trait Element {}
@@ -20,7 +20,7 @@ macro_rules! elements {
     )+};
 }
 
-elements!(bool, i8, i16, i32, i64, u32, Oid, f32, f64, String, Box<str>, Vec<u8>, Timestamptz);
+elements!(bool, i8, i16, i32, i64, u32, Oid, f32, f64, String, Box<str>, Vec<u8>);
 
 impl Element for &str {}
 impl Element for &[u8] {}

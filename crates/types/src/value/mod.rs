@@ -2,16 +2,64 @@
 
 mod array;
 mod array_text;
+mod bit_string;
 mod bool;
 mod bytea;
+mod calendar;
+mod cursor;
+mod date;
+mod extensions;
 mod float;
+mod float_text;
+mod geometric;
+mod inet;
 mod int;
+mod interval;
+mod json;
+mod macaddr;
+mod money;
+mod numeric;
 mod oid;
 mod option;
+mod pg_lsn;
+mod scalar;
+mod scan;
+mod snapshot;
 mod text;
+mod text_search;
+mod tid;
+mod time;
+mod timestamp;
 mod timestamptz;
+mod timetz;
+mod uuid;
+mod vectors;
+mod void;
+mod xid;
 
+pub use bit_string::BitString;
+pub use date::Date;
+pub use extensions::{Cube, HalfVector, Hstore, Lquery, Ltree, Ltxtquery, SparseVector, Vector};
+pub use text_search::{Lexeme, LexemePosition, TsOperator, TsQuery, TsQueryItem, TsVector, TsWeight};
+
+pub use geometric::{Circle, Line, Lseg, Path, PgBox, Point, Polygon};
+pub use inet::{Cidr, Inet};
+pub use json::{JsonPath, JsonText};
+pub use macaddr::{MacAddr, MacAddr8};
+pub use money::Money;
+pub use pg_lsn::PgLsn;
+pub use snapshot::PgSnapshot;
+pub use tid::Tid;
+pub use vectors::{Int2Vector, OidVector};
+pub use xid::{Cid, Xid, Xid8};
+
+pub use interval::Interval;
+pub use numeric::Numeric;
+pub use time::Time;
+pub use timestamp::Timestamp;
 pub use timestamptz::Timestamptz;
+pub use timetz::TimeTz;
+pub use uuid::Uuid;
 
 use crate::ValueError;
 

@@ -50,8 +50,16 @@ impl Encode for str {
     }
 }
 
+/// Appends a text that ends with a NUL, and has no other.
+pub(super) fn put_cstr(text: &str, out: &mut BytesMut) -> Result<(), EncodeError> {
+    check_text(text)?;
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(&[0]);
+    Ok(())
+}
+
 #[inline]
-fn check_text(text: &str) -> Result<(), EncodeError> {
+pub(super) fn check_text(text: &str) -> Result<(), EncodeError> {
     check_len(text.len())?;
     match position_of_nul(text.as_bytes()) {
         None => Ok(()),
