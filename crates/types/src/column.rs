@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Format, Type};
+use crate::{Format, Kind, Type};
 
 /// One column of a result: its name, its type, and the format in which its values come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,12 @@ pub struct Column {
 }
 
 impl Column {
-    /// A column.
+    /// A column. Its type is the one under all domains, as servers describe it.
     pub fn new(name: impl Into<Box<str>>, ty: Type, format: Format) -> Self {
+        let ty = match ty.kind() {
+            Kind::Domain(base) => base.base().clone(),
+            _ => ty,
+        };
         Self { name: name.into(), ty, format }
     }
 

@@ -47,7 +47,7 @@ pub use params::Params;
 pub use plan::{Field, RowPlan};
 pub use quote::{quote_identifier, quote_literal};
 pub use row::{RowRef, Walk};
-pub use ty::{Kind, Type};
+pub use ty::{Attribute, Definition, Kind, Type};
 pub use value::{
     BitString, Cid, Cidr, Circle, Cube, Date, HalfVector, Hstore, Inet, Int2Vector, Interval, JsonPath,
     JsonText, Lexeme, LexemePosition, Line, Lquery, Lseg, Ltree, Ltxtquery, MacAddr, MacAddr8, Money,

@@ -77,7 +77,7 @@ impl<T: Encode> Params for [T] {
     }
 
     fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format)) {
-        put_formats(self.iter().zip(types).map(|(value, ty)| value.format(ty)), put);
+        put_formats(self.iter().zip(types).map(|(value, ty)| value.format(ty.base())), put);
     }
 
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
@@ -135,14 +135,14 @@ macro_rules! tuples {
 
             fn formats(&self, types: &[Type], put: &mut dyn FnMut(Format)) {
                 let values: [&dyn Encode; [$($index),+].len()] = [$(&self.$index),+];
-                put_formats(values.iter().zip(types).map(|(value, ty)| value.format(ty)), put);
+                put_formats(values.iter().zip(types).map(|(value, ty)| value.format(ty.base())), put);
             }
 
             #[inline]
             fn all_binary(&self, types: &[Type]) -> bool {
                 let mut types = types.iter();
                 $(
-                    types.next().is_none_or(|ty| self.$index.format(ty) == Format::Binary) &&
+                    types.next().is_none_or(|ty| self.$index.format(ty.base()) == Format::Binary) &&
                 )+
                 true
             }
@@ -227,7 +227,7 @@ fn put<T: Encode + ?Sized>(
         bytes if bytes > LEN_MAX => Err(too_long("with those before it, it is", bytes)),
         _ => Ok(()),
     };
-    put_value(value, ty, out).and_then(|()| total(out)).map_err(|error| ParamError::Value {
+    put_value(value, ty.base(), out).and_then(|()| total(out)).map_err(|error| ParamError::Value {
         number: index.saturating_add(1),
         ty: ty.clone(),
         rust_type: value.rust_type(),

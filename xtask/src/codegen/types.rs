@@ -8,7 +8,7 @@ struct Row<'a> {
     oid: &'a str,
     name: &'a str,
     typtype: &'a str,
-    element: &'a str,
+    part: &'a str,
     binary: bool,
 }
 
@@ -29,9 +29,12 @@ pub(crate) fn generate(tsv: &str) -> String {
     for constant in &constants {
         let _ = writeln!(out, "    &entries::{constant},");
     }
-    out.push_str("];\n\n#[rustfmt::skip]\nmod entries {\n    use super::super::{Entry, EntryKind};\n\n");
+    out.push_str(
+        "];\n\n#[rustfmt::skip]\nmod entries {\n    use super::super::{Entry, Kind, Repr, Type};\n\n",
+    );
     for (row, constant) in rows.iter().zip(&constants) {
-        let Row { oid, name, binary, .. } = row;
+        let Row { oid, name, .. } = row;
+        let binary = is_binary(row, &rows);
         let kind = kind(row, &names);
         let _ = writeln!(
             out,
@@ -48,24 +51,34 @@ fn parse(line: &str) -> Option<Row<'_>> {
         oid: fields.next()?,
         name: fields.next()?,
         typtype: fields.next()?,
-        element: fields.next()?,
+        part: fields.next()?,
         binary: fields.next()? == "1",
     })
 }
 
 fn kind(row: &Row<'_>, names: &HashMap<&str, &str>) -> String {
-    match (row.typtype, names.get(row.element)) {
-        (_, Some(element)) => format!("EntryKind::Array(&{})", element.to_uppercase()),
-        ("p", None) => "EntryKind::Pseudo".to_owned(),
-        ("r", None) => "EntryKind::Range".to_owned(),
-        ("m", None) => "EntryKind::Multirange".to_owned(),
-        (_, None) => "EntryKind::Base".to_owned(),
+    let kind = match row.typtype {
+        "p" if !names.contains_key(row.part) => "Pseudo",
+        "r" => "Range",
+        "m" => "Multirange",
+        _ if names.contains_key(row.part) => "Array",
+        _ => "Base",
+    };
+    match names.get(row.part) {
+        Some(part) => format!("Kind::{kind}(Type(Repr::BuiltIn(&{})))", part.to_uppercase()),
+        None => format!("Kind::{kind}"),
     }
+}
+
+/// Whether it, and what it is made of, has a binary form.
+fn is_binary(row: &Row<'_>, rows: &[Row<'_>]) -> bool {
+    let part = rows.iter().find(|part| part.oid == row.part);
+    row.binary && part.is_none_or(|part| is_binary(part, rows))
 }
 
 /// `_int4` is the array of `int4`; names that begin with an underscore and are no arrays keep it.
 fn constant(row: &Row<'_>, names: &HashMap<&str, &str>) -> String {
-    match (names.get(row.element), row.name.strip_prefix('_')) {
+    match (names.get(row.part), row.name.strip_prefix('_')) {
         (Some(_), Some(element)) => format!("{}_ARRAY", element.to_uppercase()),
         _ => row.name.to_uppercase(),
     }

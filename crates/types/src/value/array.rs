@@ -29,17 +29,17 @@ impl<T: Element> Element for Option<T> {}
 impl<'r, T: Decode<'r> + Element> Decode<'r> for Vec<T> {
     /// Arrays in text can only be read into elements that own what they hold, since quotes and backslashes are taken out.
     fn accepts(ty: &Type, format: Format) -> bool {
-        ty.element().is_some_and(|element| T::accepts(&element, format))
+        ty.element().is_some_and(|element| T::accepts(element.base(), format))
     }
 
     fn from_binary(ty: &Type, value: &'r [u8]) -> Result<Self, ValueError> {
         let Some(element) = ty.element() else { return Err(ValueError::malformed("it is no array")) };
-        let array = BinaryArray::new(value, &element)?;
+        let array = BinaryArray::new(value, element)?;
         // Each element has a length of four bytes at least, which bounds what a lying header can make us allocate.
         let mut values = Self::with_capacity(array.count.min(array.rest.len() / 4));
         for value in array {
             values.push(match value? {
-                Some(value) => T::from_binary(&element, value)?,
+                Some(value) => T::from_binary(element.base(), value)?,
                 None => T::from_null()?,
             });
         }
@@ -49,7 +49,7 @@ impl<'r, T: Decode<'r> + Element> Decode<'r> for Vec<T> {
     fn from_text(ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
         let Some(element) = ty.element() else { return Err(ValueError::malformed("it is no array")) };
         let read = |value| match value {
-            Some(value) => T::from_text(&element, value),
+            Some(value) => T::from_text(element.base(), value),
             None => T::from_null(),
         };
         match text {
@@ -134,11 +134,11 @@ impl<T: Encode + Element> Encode for [T] {
         let mut has_nulls = false;
         for value in self {
             // An array is binary as a whole: an element that would go as text for this type has no place in it.
-            if value.format(&element) == Format::Text {
+            if value.format(element.base()) == Format::Text {
                 return Err(EncodeError::WrongType);
             }
             let start = out.len();
-            put_value(value, &element, out)?;
+            put_value(value, element.base(), out)?;
             check_len(out.len().saturating_sub(header))?;
             has_nulls |= out.get(start..).is_some_and(|value| value == [0xff; 4]);
         }
@@ -159,8 +159,8 @@ impl<T: Encode + Element> Encode for [T] {
 
     fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
         let element = match ty.element() {
-            Some(element) => element,
-            None if *ty == Type::UNKNOWN || ty.kind() == Kind::Unknown => Type::UNKNOWN,
+            Some(element) => element.base(),
+            None if *ty == Type::UNKNOWN || *ty.kind() == Kind::Unknown => &Type::UNKNOWN,
             None => return Err(EncodeError::WrongType),
         };
         let start = out.len();
@@ -168,7 +168,7 @@ impl<T: Encode + Element> Encode for [T] {
         for (index, value) in self.iter().enumerate() {
             out.push(if index == 0 { '{' } else { ',' });
             text.clear();
-            match value.encode_text(&element, &mut text)? {
+            match value.encode_text(element, &mut text)? {
                 IsNull::Yes => out.push_str("NULL"),
                 IsNull::No => array_text::put_element(&text, out),
             }
