@@ -13,7 +13,8 @@
 //! ```
 //!
 //! [`Database`] is what an application holds. [`Connection`] is one connection, for those who want to own it; both have the
-//! same verbs. Rows become tuples or structs with [`#[derive(FromRow)]`](derive@FromRow).
+//! same verbs. Rows become tuples or structs with [`#[derive(FromRow)]`](derive@FromRow), enums and newtypes become values with
+//! [`#[derive(Encode, Decode)]`](derive@Decode).
 
 mod database;
 
@@ -35,7 +36,7 @@ pub use cornac_conn::{
     Notification, Prepared, Result, Row, Rows, ServerMessage, ServerTimeout, Severity, SimpleResult,
     SqlState, Statement, StatementMode, TransactionStatus,
 };
-pub use cornac_derive::FromRow;
+pub use cornac_derive::{Decode, Encode, FromRow, Params};
 pub use cornac_types as types;
 pub use cornac_types::{Columns, Decode, Encode, FromRow, Params, RowRef, Timestamptz};
 pub use database::Database;

@@ -18,6 +18,11 @@ use crate::{
 /// assert_eq!(i64::from_binary(&Type::INT4, &7_i32.to_be_bytes()), Ok(7));
 /// assert!(!i32::accepts(&Type::INT8, Format::Binary));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "values of PostgreSQL cannot become `{Self}`",
+    label = "this type does not implement `Decode`",
+    note = "derive `Decode` for enums, newtypes and composite types; take it through another type with `#[cornac(try_from = \"T\")]`"
+)]
 pub trait Decode<'r>: Sized {
     /// Whether values of `ty`, sent in `format`, can become this type. Asked once for each column of a result.
     fn accepts(ty: &Type, format: Format) -> bool;
@@ -43,6 +48,11 @@ pub trait Decode<'r>: Sized {
     /// [`ValueError::Null`] for all types but `Option`.
     fn from_null() -> Result<Self, ValueError> {
         Err(ValueError::Null)
+    }
+
+    /// The Rust type, for errors.
+    fn rust_type() -> &'static str {
+        type_name::<Self>()
     }
 }
 
@@ -95,7 +105,7 @@ pub(crate) fn check_column<'r, T: Decode<'r>>(index: usize, column: &Column) -> 
     if T::accepts(column.ty(), column.format()) {
         Ok(())
     } else {
-        Err(refusal(index, column, type_name::<T>()))
+        Err(refusal(index, column, T::rust_type()))
     }
 }
 

@@ -26,6 +26,11 @@ pub enum IsNull {
 /// assert_eq!(&out[..], [0, 0, 0, 7]);
 /// assert!(i64::MAX.encode(&Type::INT4, &mut out).is_err());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot become a value of PostgreSQL",
+    label = "this type does not implement `Encode`",
+    note = "derive `Encode` for enums, newtypes and composite types"
+)]
 pub trait Encode {
     /// The format in which [`encode`](Self::encode) writes values for a parameter of `ty`.
     fn format(&self, ty: &Type) -> Format {

@@ -1,7 +1,11 @@
 //! Reading a whole row.
 
+use std::borrow::Cow;
+
 use crate::decode::check_column;
-use crate::{Columns, Decode, DecodeError, PlanError, PlanProblem, RowPlan, RowRef, ValueError};
+use crate::{
+    Columns, Decode, DecodeError, Format, PlanError, PlanProblem, RowPlan, RowRef, Type, ValueError,
+};
 
 /// A Rust type that rows can become: a tuple, or a struct with `#[derive(FromRow)]`.
 ///
@@ -17,6 +21,11 @@ use crate::{Columns, Decode, DecodeError, PlanError, PlanProblem, RowPlan, RowRe
 /// assert_eq!(<(i32,)>::from_row(row, &plan)?, (7,));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "rows cannot become `{Self}`",
+    label = "this type does not implement `FromRow`",
+    note = "derive `FromRow`; a row of one column becomes a tuple of one, `(T,)`, and a single value is asked for with `fetch_value`"
+)]
 pub trait FromRow<'r>: Sized {
     /// Settles, once for a result, which column becomes which field, and whether the types fit.
     ///
@@ -33,17 +42,51 @@ pub trait FromRow<'r>: Sized {
     fn from_row(row: RowRef<'r>, plan: &RowPlan) -> Result<Self, DecodeError>;
 }
 
-/// Takes what a plan has promised out of its slot. For derived code.
+/// `None` where all of the columns that `T` takes are NULL, as those of a row that an outer join did not find are.
 ///
-/// # Errors
-///
-/// When the plan was made for another type.
-#[doc(hidden)]
-pub fn filled<T>(slot: Option<T>) -> Result<T, DecodeError> {
-    slot.ok_or_else(|| {
-        let error = ValueError::malformed("the plan was made for another type");
-        DecodeError::new(0, None, std::any::type_name::<T>(), error)
-    })
+/// That they are missing is an error, as it is for `T` alone. A `T` that takes no columns at all is always there.
+impl<'r, T: FromRow<'r>> FromRow<'r> for Option<T> {
+    fn plan(columns: &Columns) -> Result<RowPlan, PlanError> {
+        T::plan(columns)
+    }
+
+    fn from_row(row: RowRef<'r>, plan: &RowPlan) -> Result<Self, DecodeError> {
+        let mut walk = row.walk();
+        let mut nulls = false;
+        for index in 0..row.columns().len() {
+            if !plan.takes(index) {
+                walk.skip()?;
+                continue;
+            }
+            let Nothing(is_null) = walk.decode()?;
+            if !is_null {
+                return T::from_row(row, plan).map(Some);
+            }
+            nulls = true;
+        }
+        if nulls { Ok(None) } else { T::from_row(row, plan).map(Some) }
+    }
+}
+
+/// Whether a value is NULL.
+struct Nothing(bool);
+
+impl<'r> Decode<'r> for Nothing {
+    fn accepts(_ty: &Type, _format: Format) -> bool {
+        true
+    }
+
+    fn from_binary(_ty: &Type, _value: &'r [u8]) -> Result<Self, ValueError> {
+        Ok(Self(false))
+    }
+
+    fn from_text(_ty: &Type, _text: Cow<'r, str>) -> Result<Self, ValueError> {
+        Ok(Self(false))
+    }
+
+    fn from_null() -> Result<Self, ValueError> {
+        Ok(Self(true))
+    }
 }
 
 macro_rules! tuples {
@@ -94,7 +137,7 @@ tuples! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Column, Format, Type};
+    use crate::Column;
     use expect_test::{Expect, expect};
 
     fn columns() -> Columns {

@@ -22,6 +22,8 @@
 mod column;
 pub mod copy;
 mod decode;
+#[doc(hidden)]
+pub mod derived;
 mod encode;
 mod error;
 mod format;
@@ -30,6 +32,7 @@ mod oid;
 mod params;
 mod plan;
 mod quote;
+mod record;
 mod row;
 mod ty;
 mod value;
@@ -40,12 +43,11 @@ pub use encode::{Encode, IsNull};
 pub use error::{DecodeError, EncodeError, ParamError, PlanError, PlanProblem, RecordError, ValueError};
 pub use format::Format;
 pub use from_row::FromRow;
-#[doc(hidden)]
-pub use from_row::filled;
 pub use oid::Oid;
 pub use params::Params;
-pub use plan::{Field, RowPlan};
+pub use plan::{Field, PlanPart, RowPlan};
 pub use quote::{quote_identifier, quote_literal};
+pub use record::Record;
 pub use row::{RowRef, Walk};
 pub use ty::{Attribute, Definition, Kind, Type};
 pub use value::{

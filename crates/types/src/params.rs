@@ -19,6 +19,11 @@ use crate::{Encode, EncodeError, Format, IsNull, ParamError, Type};
 /// let collected: Vec<&(dyn Encode + Sync)> = vec![&7, &name];
 /// assert_eq!(count(collected.as_slice()), 2);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the parameters of a statement",
+    label = "these are no parameters",
+    note = "parameters are a tuple (`(a,)` for one, `()` for none), a slice, or a struct that derives `Params`"
+)]
 pub trait Params {
     /// How many there are.
     fn count(&self) -> usize;
@@ -186,12 +191,12 @@ tuples! {
     A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11 M 12 N 13 O 14 P 15;
 }
 
-fn check_count(types: &[Type], given: usize) -> Result<(), ParamError> {
+pub(crate) fn check_count(types: &[Type], given: usize) -> Result<(), ParamError> {
     let taken = types.len();
     if taken == given { Ok(()) } else { Err(ParamError::Count { taken, given }) }
 }
 
-fn put_formats(formats: impl Iterator<Item = Format> + Clone, put: &mut dyn FnMut(Format)) {
+pub(crate) fn put_formats(formats: impl Iterator<Item = Format> + Clone, put: &mut dyn FnMut(Format)) {
     if formats.clone().all(|format| format == Format::Binary) {
         formats.take(1).for_each(put);
     } else {
@@ -216,7 +221,7 @@ fn too_long(what: &str, bytes: usize) -> EncodeError {
 }
 
 /// Appends one parameter behind its length. The first one begins at `start`.
-fn put<T: Encode + ?Sized>(
+pub(crate) fn put<T: Encode + ?Sized>(
     index: usize,
     value: &T,
     ty: &Type,

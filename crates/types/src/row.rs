@@ -1,7 +1,5 @@
 //! A row, lent.
 
-use std::any::type_name;
-
 use crate::decode::decode_column;
 use crate::{Column, Columns, Decode, DecodeError, ValueError};
 
@@ -39,7 +37,7 @@ impl<'r> RowRef<'r> {
         match walk.left.as_slice().first() {
             Some(column) if !T::accepts(column.ty(), column.format()) => {
                 let error = ValueError::malformed("the types do not fit");
-                Err(DecodeError::new(index, Some(column), type_name::<T>(), error))
+                Err(DecodeError::new(index, Some(column), T::rust_type(), error))
             }
             _ => walk.decode(),
         }
@@ -79,14 +77,14 @@ impl<'r> Walk<'r> {
     #[expect(clippy::inline_always, reason = "a row is decoded without a call for each of its values")]
     #[inline(always)]
     pub fn decode<T: Decode<'r>>(&mut self) -> Result<T, DecodeError> {
-        let Some(column) = self.left.next() else { return Err(self.no_column(type_name::<T>)) };
+        let Some(column) = self.left.next() else { return Err(self.no_column(T::rust_type)) };
         let value = match self.take() {
             Ok(value) => value,
-            Err(error) => return Err(self.failure(column, type_name::<T>, error)),
+            Err(error) => return Err(self.failure(column, T::rust_type, error)),
         };
         match decode_column(column, value) {
             Ok(decoded) => Ok(decoded),
-            Err(error) => Err(self.failure(column, type_name::<T>, error)),
+            Err(error) => Err(self.failure(column, T::rust_type, error)),
         }
     }
 
