@@ -321,13 +321,14 @@ fn generics_and_tuples_are_structs_too() {
 
 #[test]
 fn a_plan_that_was_made_for_another_type_is_an_error() {
-    let received = Received::new(&[("other", Type::INT4, &7), ("id", Type::INT4, &7)]);
     #[derive(FromRow, Debug)]
     #[cornac(crate = cornac_types)]
     struct Id {
         #[expect(dead_code, reason = "it is never made")]
         id: i32,
     }
+
+    let received = Received::new(&[("other", Type::INT4, &7), ("id", Type::INT4, &7)]);
     let plan = Id::plan(&received.columns).unwrap();
     let error = Sale::from_row(received.row(), &plan).unwrap_err();
     assert!(error.to_string().ends_with("the plan was made for another type"), "{error}");

@@ -7,7 +7,7 @@ use cornac_types::{Format, Params as _, Record, Type};
 #[derive(Params)]
 #[cornac(crate = cornac_types, rename_all = "kebab-case")]
 struct Item<'a, T> {
-    item_id: i64,
+    catalogue_number: i64,
     #[cornac(skip)]
     _loaded: bool,
     #[cornac(rename = "label")]
@@ -21,8 +21,8 @@ struct Pair(i32, #[cornac(skip)] (), String);
 
 const TYPES: [Type; 3] = [Type::INT4, Type::TEXT, Type::INT2];
 
-fn item(item_id: i64) -> Item<'static, i16> {
-    Item { item_id, _loaded: true, name: "tusk", extra: None }
+fn item(catalogue_number: i64) -> Item<'static, i16> {
+    Item { catalogue_number, _loaded: true, name: "tusk", extra: None }
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_struct_is_written_as_a_tuple_of_its_fields() {
 
 #[test]
 fn the_columns_are_those_of_the_fields() {
-    assert_eq!(<Item<'_, i16> as Record>::COLUMNS, ["item-id", "label", "extra"]);
+    assert_eq!(<Item<'_, i16> as Record>::COLUMNS, ["catalogue-number", "label", "extra"]);
 }
 
 #[test]

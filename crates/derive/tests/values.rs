@@ -46,9 +46,16 @@ enum Level {
 
 #[derive(Encode, Decode, Debug, PartialEq, Clone, Copy)]
 #[cornac(crate = cornac_types, integer)]
+#[repr(i64)]
 enum Far {
     Here,
-    There = i64::MAX as isize,
+    There = i64::MAX,
+}
+
+#[derive(Encode)]
+#[cornac(crate = cornac_types, integer)]
+enum Unrepresented {
+    One,
 }
 
 #[test]
@@ -74,6 +81,7 @@ fn an_enum_of_integers_is_its_discriminants() {
     assert_eq!(Far::from_binary(&Type::INT8, &out), Ok(Far::There));
     assert!(matches!(Far::There.encode(&Type::INT4, &mut out), Err(EncodeError::OutOfRange(_))));
     assert_eq!(Far::Here.natural_type(), Type::INT8);
+    assert_eq!(Unrepresented::One.natural_type(), Type::INT8);
 }
 
 #[derive(Encode, Decode, Debug, PartialEq)]
