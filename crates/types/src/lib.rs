@@ -20,6 +20,8 @@
 )]
 
 mod column;
+#[cfg(feature = "postgres-types")]
+mod compat;
 pub mod copy;
 mod decode;
 #[doc(hidden)]
@@ -38,6 +40,8 @@ mod ty;
 mod value;
 
 pub use column::{Column, Columns};
+#[cfg(feature = "postgres-types")]
+pub use compat::Compat;
 pub use decode::{Decode, decode_value, plan_value};
 pub use encode::{Encode, IsNull};
 pub use error::{DecodeError, EncodeError, ParamError, PlanError, PlanProblem, RecordError, ValueError};

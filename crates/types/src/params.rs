@@ -111,7 +111,7 @@ impl<T: Encode, const N: usize> Params for [T; N] {
     }
 
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
-        self.as_slice().encode(types, out)
+        Params::encode(self.as_slice(), types, out)
     }
 
     fn for_each(&self, visit: &mut dyn FnMut(&dyn Encode)) {

@@ -1,6 +1,6 @@
 //! One-dimensional arrays of any element that has a Rust type.
 //!
-//! `Vec<u8>` is bytea, not an array: the traits cannot be had twice, so that arrays are for element types named here.
+//! `Vec<u8>` is bytea, not an array. Both stand side by side since `u8` is no value by itself, and only this crate could make it one.
 
 use std::borrow::Cow;
 
@@ -11,22 +11,7 @@ use crate::params::{check_len, put_value};
 use crate::row::take_value;
 use crate::{Decode, Encode, EncodeError, Format, IsNull, Kind, Oid, Type, ValueError};
 
-/// What can be the element of an array. `u8` is not among them.
-pub trait Element {}
-
-macro_rules! elements {
-    ($($element:ty),+) => {$(
-        impl Element for $element {}
-    )+};
-}
-
-elements!(bool, i8, i16, i32, i64, u32, Oid, f32, f64, String, Box<str>, Vec<u8>);
-
-impl Element for &str {}
-impl Element for &[u8] {}
-impl<T: Element> Element for Option<T> {}
-
-impl<'r, T: Decode<'r> + Element> Decode<'r> for Vec<T> {
+impl<'r, T: Decode<'r>> Decode<'r> for Vec<T> {
     /// Arrays in text can only be read into elements that own what they hold, since quotes and backslashes are taken out.
     fn accepts(ty: &Type, format: Format) -> bool {
         ty.element().is_some_and(|element| T::accepts(element.base(), format))
@@ -120,7 +105,7 @@ fn take_i32(rest: &mut &[u8]) -> Result<i32, ValueError> {
     }
 }
 
-impl<T: Encode + Element> Encode for [T] {
+impl<T: Encode> Encode for [T] {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         let Some(element) = ty.element() else { return Err(EncodeError::WrongType) };
         let too_long = |_| EncodeError::out_of_range(format!("it has {} elements", self.len()));
@@ -179,7 +164,7 @@ impl<T: Encode + Element> Encode for [T] {
     }
 }
 
-impl<T: Encode + Element> Encode for Vec<T> {
+impl<T: Encode> Encode for Vec<T> {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         self.as_slice().encode(ty, out)
     }
@@ -193,7 +178,7 @@ impl<T: Encode + Element> Encode for Vec<T> {
     }
 }
 
-impl<T: Encode + Element, const N: usize> Encode for [T; N] {
+impl<T: Encode, const N: usize> Encode for [T; N] {
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
         self.as_slice().encode(ty, out)
     }

@@ -295,8 +295,6 @@ impl Encode for IpAddr {
     }
 }
 
-impl super::array::Element for IpAddr {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

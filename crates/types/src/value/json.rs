@@ -130,9 +130,6 @@ impl<S: AsRef<str>> Encode for JsonPath<S> {
     }
 }
 
-impl<S> super::array::Element for JsonText<S> {}
-impl<S> super::array::Element for JsonPath<S> {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -108,8 +108,6 @@ impl Encode for Money {
     }
 }
 
-impl super::array::Element for Money {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,7 +74,7 @@ pub(super) fn encode_text<T: Scalar>(value: &T, ty: &Type, out: &mut String) -> 
     Ok(IsNull::No)
 }
 
-/// `Decode`, `Encode`, `FromStr` and `Element` for types that are [`Scalar`].
+/// `Decode`, `Encode` and `FromStr` for types that are [`Scalar`].
 macro_rules! scalar {
     ($($rust:ty),+) => {$(
         impl<'r> crate::Decode<'r> for $rust {
@@ -120,7 +120,6 @@ macro_rules! scalar {
             }
         }
 
-        impl $crate::value::array::Element for $rust {}
     )+};
 }
 
