@@ -44,6 +44,7 @@ mod statement_drops;
 mod tls;
 mod tls_faults;
 mod tls_record;
+mod type_lookup;
 mod values;
 mod verbs;
 mod wire;

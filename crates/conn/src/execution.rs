@@ -150,7 +150,8 @@ impl<'c> Rows<'c> {
                     }
                     if let Err(error) = travel.write(&mut flight, &params, fetch_size) {
                         // A value may not fit only because the parameter's type is no longer what it was.
-                        let stale = travel.remembered
+                        let outdated = !flight.statements.is_current(travel.statement.description());
+                        let stale = (travel.remembered || outdated)
                             && matches!(error.kind(), ErrorKind::Parameter(error) if !error.is_too_long());
                         drop(flight);
                         if stale && attempt < ATTEMPTS {
@@ -183,9 +184,8 @@ impl<'c> Rows<'c> {
                     if stale != Stale::Name {
                         statement = statement.without_results();
                     }
-                    if stale == Stale::Parameters
-                        && connection.describe(&statement, mode).await?.parameter_types()
-                            == sent.parameter_types()
+                    if matches!(stale, Stale::Parameters | Stale::Types)
+                        && connection.describe(&statement, mode).await?.has_parameters_of(&sent)
                     {
                         return Err(error.with_statement(statement.sql()));
                     }
@@ -445,7 +445,8 @@ fn poll_head(
             Step::Described(columns) => {
                 if let Some(columns) = changed_columns(statement.columns(), columns) {
                     let parameters = statement.parameter_types().into();
-                    *statement = statement.redescribed(Description::new(parameters, columns));
+                    let description = flight.statements.resolve_sent(Description::new(parameters, columns));
+                    *statement = statement.redescribed(description);
                     flight.statements.parsed(statement);
                     flight.statements.described(statement);
                 }

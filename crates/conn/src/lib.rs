@@ -50,6 +50,7 @@ mod statement_name;
 mod stream;
 mod tls;
 mod transaction;
+mod type_lookup;
 
 pub use cancel::{CancelError, CancelToken};
 pub use client::Client;

@@ -36,11 +36,24 @@ struct Inner {
 }
 
 /// What the server said of a statement, and the formats in which its result is asked for.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Description {
     pub(crate) parameters: Box<[Type]>,
     pub(crate) columns: Columns,
     pub(crate) result_formats: Box<[FormatCode]>,
+    pub(crate) currency: Currency,
+}
+
+/// How long a description's types are what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Currency {
+    /// For good: they are built in.
+    #[default]
+    Lasting,
+    /// In this epoch of the catalogue.
+    Epoch(u64),
+    /// Nobody has asked yet what they are.
+    Unasked,
 }
 
 impl Prepared {
@@ -72,6 +85,12 @@ impl Prepared {
     /// The columns of the result; none when the statement returns no rows.
     pub fn columns(&self) -> &Columns {
         &self.0.description.columns
+    }
+
+    /// Whether its parameters are of the same types as another's, and those are defined in the same way.
+    pub(crate) fn has_parameters_of(&self, other: &Self) -> bool {
+        let (one, other) = (self.parameter_types(), other.parameter_types());
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_defined_as(other))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -179,7 +198,12 @@ impl Connection {
         flight.write_describe(&asked)?;
         let described = flight.read_description(&asked).await;
         drop(flight);
-        match described.and_then(|described| described.map_err(|server| self.refusal(server))) {
+        let described = described.and_then(|described| described.map_err(|server| self.refusal(server)));
+        let completed = match described {
+            Ok(mut description) => self.complete_types(&mut [&mut description]).await.map(|()| description),
+            Err(error) => Err(error),
+        };
+        match completed {
             Ok(description) => Ok(self.statements.learn(&asked, description)),
             Err(error) => Err(error.with_statement(asked.sql())),
         }
@@ -200,12 +224,17 @@ impl Connection {
             flight.write_describe(&undescribed)?;
             asked.push(undescribed);
         }
-        let mut described = Vec::with_capacity(asked.len());
+        let mut answers = Vec::with_capacity(asked.len());
         for asked in &asked {
-            let answer = flight.read_description(asked).await?;
-            described.push(answer.map(|description| flight.statements.learn(asked, description)));
+            answers.push(flight.read_description(asked).await?);
         }
-        Ok(described)
+        drop(flight);
+        let mut descriptions: Vec<_> = answers.iter_mut().filter_map(|answer| answer.as_mut().ok()).collect();
+        self.complete_types(&mut descriptions).await?;
+        let learn = |(asked, answer): (_, Result<_, _>)| {
+            answer.map(|description| self.statements.learn(asked, description))
+        };
+        Ok(asked.iter().zip(answers).map(learn).collect())
     }
 }
 
@@ -265,7 +294,37 @@ impl Description {
         } else {
             formats.collect()
         };
-        Self { parameters, columns, result_formats }
+        let lasting = parameters.iter().chain(columns.iter().map(Column::ty)).all(Type::is_built_in);
+        let currency = if lasting { Currency::Lasting } else { Currency::Unasked };
+        Self { parameters, columns, result_formats, currency }
+    }
+
+    /// The types of which nothing is known but the OID.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = Oid> {
+        let types = self.parameters.iter().chain(self.columns.iter().map(Column::ty));
+        types.filter(|ty| ty.has_unknown()).map(Type::oid)
+    }
+
+    /// Puts types that `find` knows in place of those that are known by their OIDs alone, or as they were; columns come in the formats of
+    /// theirs, unless they have been sent already.
+    pub(crate) fn set_types(&mut self, find: impl Fn(Oid) -> Option<Type>, sent: bool) {
+        let found = |ty: &Type| if ty.is_built_in() { None } else { find(ty.oid()) };
+        for ty in &mut self.parameters {
+            if let Some(found) = found(ty) {
+                *ty = found;
+            }
+        }
+        if !self.columns.iter().any(|column| found(column.ty()).is_some()) {
+            return;
+        }
+        let columns = self.columns.iter().map(|column| match found(column.ty()) {
+            Some(ty) => {
+                let format = if sent { column.format() } else { ty.base().binary_format() };
+                Column::new(column.name(), ty, format)
+            }
+            None => column.clone(),
+        });
+        *self = Self::new(std::mem::take(&mut self.parameters), columns.collect());
     }
 }
 

@@ -53,6 +53,8 @@ pub use plan::{Field, PlanPart, RowPlan};
 pub use quote::{quote_identifier, quote_literal};
 pub use record::Record;
 pub use row::{RowRef, Walk};
+#[doc(hidden)]
+pub use ty::Epochs;
 pub use ty::{Attribute, Definition, Kind, Type};
 pub use value::{
     BitString, Cid, Cidr, Circle, Cube, Date, HalfVector, Hstore, Inet, Int2Vector, Interval, JsonPath,

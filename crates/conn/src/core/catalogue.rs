@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cornac_types::{Epochs, Type};
+
 use super::lru::Lru;
+use super::registry::Registry;
 use super::statements::Key;
-use crate::prepared::Description;
+use crate::prepared::{Currency, Description};
 
 /// Descriptions kept of the statements of one database.
 const DESCRIPTIONS: usize = 1024;
@@ -17,8 +20,15 @@ const DATABASES: usize = 64;
 ///
 /// They save a round trip, and are believed no further than that: parameters go out with the types that stand here, declared in
 /// the Parse that travels with them, and a result is decoded by the description that comes back with it.
+///
+/// Types are looked up once, and believed until the connections' own DDL, an error or a value contradicts them. That begins another
+/// *epoch*, in which descriptions of an earlier one that speak of such types are no longer true.
 #[derive(Debug)]
-pub(crate) struct Catalogue(Mutex<Lru<Described>>);
+pub(crate) struct Catalogue {
+    statements: Mutex<Lru<Described>>,
+    types: Mutex<Registry>,
+    epochs: Epochs,
+}
 
 #[derive(Debug)]
 struct Described {
@@ -35,14 +45,18 @@ impl Described {
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self(Mutex::new(Lru::new(DESCRIPTIONS)))
+        Self {
+            statements: Mutex::new(Lru::new(DESCRIPTIONS)),
+            types: Mutex::default(),
+            epochs: Epochs::default(),
+        }
     }
 }
 
 impl Catalogue {
     /// What is known of a statement: its text, to share, and its description.
     pub(crate) fn get(&self, key: &Key<'_>) -> Option<(Arc<str>, Arc<Description>)> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = known.hash(key);
         let described = known.find(hash, |described| described.is(key))?;
         Some((Arc::clone(&described.sql), Arc::clone(&described.description)))
@@ -51,19 +65,54 @@ impl Catalogue {
     /// Keeps what a server has said of a statement.
     pub(crate) fn put(&self, key: &Key<'_>, sql: &Arc<str>, description: &Arc<Description>) {
         let (sql, description) = (Arc::clone(sql), Arc::clone(description));
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = known.hash(key);
         known.insert(hash, Described { sql, key: key.owned(), description }, |described| described.is(key));
     }
 
     /// Forgets everything: tables or types are not what they were.
     pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forget_types();
+    }
+
+    /// Forgets what types are.
+    pub(crate) fn forget_types(&self) {
+        self.epochs.end_this();
+    }
+
+    /// The epochs of what is known of types: one ends when that has proven wrong.
+    pub(crate) fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    /// Whether the types that a description speaks of are still what they were.
+    #[inline]
+    pub(crate) fn is_current(&self, description: &Description) -> bool {
+        match description.currency {
+            Currency::Lasting => true,
+            Currency::Epoch(epoch) => epoch == self.epochs.now(),
+            Currency::Unasked => false,
+        }
+    }
+
+    /// Calls `look` with the types that are known.
+    pub(crate) fn with_types<R>(&self, look: impl FnOnce(&Registry) -> R) -> R {
+        let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        types.begin(self.epochs.now());
+        look(&types)
+    }
+
+    /// Keeps types that were looked up in this epoch, unless it is over.
+    pub(crate) fn put_types(&self, types: &[Type], epoch: u64) {
+        let mut known = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        known.begin(self.epochs.now());
+        known.insert(types, epoch);
     }
 
     /// Forgets a statement whose description has proven wrong.
     pub(crate) fn forget(&self, key: &Key<'_>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = known.hash(key);
         known.remove(hash, |described| described.is(key));
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`statements`]: is a statement parsed here, is its description known, and which flight does that take?
 //! - [`catalogue`]: the descriptions that all connections to one database share;
+//! - [`registry`]: the types of one database that are not built in;
 //! - [`effects`]: what a statement that ran did to those before it;
 //! - [`head`]: the replies in front of a result;
 //! - [`lexer`], [`literals`]: where placeholders are, and SQL with values in their places, for mode simple;
@@ -16,5 +17,6 @@ pub(crate) mod keyword;
 pub(crate) mod lexer;
 pub(crate) mod literals;
 pub(crate) mod lru;
+pub(crate) mod registry;
 pub(crate) mod stale;
 pub(crate) mod statements;

@@ -25,6 +25,8 @@ pub(crate) enum Stale {
     Description,
     /// The server could not read a parameter: perhaps only because it is of another type by now.
     Parameters,
+    /// A type is gone, or no longer made of what it was.
+    Types,
 }
 
 /// Whether the failure is about what we remembered, and came before anything of the statement ran. Then, and only then, it may be
@@ -33,10 +35,15 @@ pub(crate) enum Stale {
 /// A function that the statement calls can raise any of these errors too, after any side effect; so an error counts only while
 /// ParseComplete or BindComplete is awaited, and only from where the server itself raises it.
 pub(crate) fn what_is_stale(error: &ServerMessage, stage: Stage) -> Option<Stale> {
-    if let Some(context) = error.context() {
-        return (stage == Stage::Bind && is_of_parameter(context)).then_some(Stale::Parameters);
-    }
     let code = error.code()?;
+    if let Some(context) = error.context() {
+        // A record or an array says which types it is made of, and the server compares.
+        let stale = if code == SqlState::DATATYPE_MISMATCH { Stale::Types } else { Stale::Parameters };
+        return (stage == Stage::Bind && is_of_parameter(context)).then_some(stale);
+    }
+    if matches!(stage, Stage::Parse | Stage::Bind) && is_of_type(error, code) {
+        return Some(Stale::Types);
+    }
     match stage {
         // A pooler that keeps track of statements says so without naming a routine.
         Stage::Bind if code == SqlState::INVALID_SQL_STATEMENT_NAME => {
@@ -56,6 +63,13 @@ pub(crate) fn what_is_stale(error: &ServerMessage, stage: Stage) -> Option<Stale
         Stage::Parse => code.as_str().starts_with("42").then_some(Stale::Description),
         Stage::Prelude | Stage::Execute => None,
     }
+}
+
+/// Whether an error says that there is no type of some OID. Such messages are not translated.
+fn is_of_type(error: &ServerMessage, code: SqlState) -> bool {
+    let message = error.message();
+    code == SqlState::INTERNAL_ERROR && message.starts_with("cache lookup failed for type ")
+        || code == SqlState::UNDEFINED_OBJECT && error.routine() == Some("lookup_type_cache")
 }
 
 /// Whether an error was raised while a parameter was read, and by nothing that this called: `unnamed portal parameter $1 = '...'`, in

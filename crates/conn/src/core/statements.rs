@@ -3,13 +3,14 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use cornac_types::Type;
+use cornac_types::{Oid, Type};
 
 use super::catalogue::Catalogue;
 use super::effects::Effect;
 use super::lru::Lru;
+use super::registry::{self, Described, Registry};
 use super::stale::Stale;
-use crate::prepared::{Description, Prepared};
+use crate::prepared::{Currency, Description, Prepared};
 use crate::statement::{StatementMode, StatementRef};
 use crate::statement_name::StatementNames;
 
@@ -100,6 +101,8 @@ pub(crate) struct Statements {
     parsed: Lru<Prepared>,
     names: StatementNames,
     catalogue: Arc<Catalogue>,
+    /// Types that a transaction has made, and that no other connection sees yet.
+    own_types: Registry,
     path: SearchPath,
     /// Counts changes that are not reported.
     changes: u64,
@@ -116,6 +119,7 @@ impl Statements {
             parsed: Lru::new(capacity),
             names: StatementNames::new(),
             catalogue,
+            own_types: Registry::default(),
             path: SearchPath::default(),
             changes: 0,
             unsettled: Unsettled::Nothing,
@@ -155,12 +159,15 @@ impl Statements {
     pub(crate) fn find_parsed(&mut self, statement: &StatementRef<'_>) -> Option<Prepared> {
         // A handle names its statement, unless it belongs to another connection or has proven stale.
         if let Some(prepared) = statement.prepared().filter(|prepared| prepared.is_valid(&self.names)) {
-            return Some(prepared.clone());
+            if self.is_current(prepared.description()) {
+                return Some(prepared.clone());
+            }
         }
-        let Self { parsed, path, .. } = self;
+        let Self { parsed, path, catalogue, .. } = self;
         let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path };
         let hash = parsed.hash(key);
-        parsed.find(hash, |prepared| prepared.is(&key)).cloned()
+        let prepared = parsed.find(hash, |prepared| prepared.is(&key))?;
+        catalogue.is_current(prepared.description()).then(|| prepared.clone())
     }
 
     /// What stands between a statement and its Bind.
@@ -171,13 +178,15 @@ impl Statements {
             }
         }
         let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path: &self.path };
-        let (sql, description) = match statement.declared_description() {
-            Some(description) => (statement.sql().into(), Arc::new(description)),
-            None => match self.is_shared().then(|| self.catalogue.get(&key)).flatten() {
-                Some(known) => known,
-                None => return Preparation::Unknown,
-            },
+        let declared = statement.declared_description().and_then(|mut description| {
+            let is_known = self.resolve(&mut [&mut description]).is_empty();
+            is_known.then(|| (statement.sql().into(), Arc::new(description)))
+        });
+        let known = || {
+            let known = self.is_shared().then(|| self.catalogue.get(&key)).flatten();
+            known.filter(|(_, description)| self.is_current(description))
         };
+        let Some((sql, description)) = declared.or_else(known) else { return Preparation::Unknown };
         let key = key.owned();
         let name = (mode == StatementMode::Named).then(|| Arc::new(self.names.fresh()));
         Preparation::Described(Prepared::new(name, sql, key, description))
@@ -217,9 +226,79 @@ impl Statements {
         }
     }
 
+    /// Whether the types in a description are still what they were.
+    pub(crate) fn is_current(&self, description: &Description) -> bool {
+        self.catalogue.is_current(description)
+    }
+
+    /// The epoch of what is known of types.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.catalogue.epochs().now()
+    }
+
+    /// Completes descriptions with the types that are known, and gives the OIDs of the others.
+    pub(crate) fn resolve(&self, descriptions: &mut [&mut Description]) -> Vec<Oid> {
+        let epoch = self.epoch();
+        self.set_types(descriptions, epoch, false);
+        let mut unknown: Vec<Oid> = Vec::new();
+        for description in descriptions {
+            let found = unknown.len();
+            unknown.extend(description.unknown());
+            if unknown.len() > found {
+                description.currency = Currency::Unasked;
+            }
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
+    }
+
+    /// Completes descriptions after a look-up in this epoch. What is unknown stays so, until something changes.
+    pub(crate) fn resolve_at(&self, descriptions: &mut [&mut Description], epoch: u64) {
+        self.set_types(descriptions, epoch, false);
+    }
+
+    /// Completes the description of a result that is under way, with the types that are known.
+    pub(crate) fn resolve_sent(&self, mut description: Description) -> Description {
+        if description.currency != Currency::Lasting {
+            let epoch = self.epoch();
+            self.set_types(&mut [&mut description], epoch, true);
+            if description.unknown().next().is_some() {
+                description.currency = Currency::Unasked;
+            }
+        }
+        description
+    }
+
+    fn set_types(&self, descriptions: &mut [&mut Description], epoch: u64, sent: bool) {
+        let described = descriptions.iter_mut();
+        for description in described.filter(|description| description.currency != Currency::Lasting) {
+            self.catalogue.with_types(|shared| {
+                let find = |oid| self.own_types.get_in(oid, epoch).or_else(|| shared.get(oid)).cloned();
+                description.set_types(find, sent);
+            });
+            description.currency = Currency::Epoch(epoch);
+        }
+    }
+
+    /// Keeps what was looked up in this epoch.
+    pub(crate) fn put_types(&mut self, described: &[Described], epoch: u64) {
+        let types = registry::assemble(described, self.catalogue.epochs(), epoch);
+        // What a transaction has made or altered is not for others, as long as it is not committed.
+        if self.unsettled == Unsettled::Nothing {
+            self.catalogue.put_types(&types, epoch);
+        } else {
+            self.own_types.begin(epoch);
+            self.own_types.insert(&types, epoch);
+        }
+    }
+
     /// What was remembered of a statement has proven wrong.
     pub(crate) fn forget(&mut self, prepared: &Prepared, stale: Stale) {
         prepared.set_stale();
+        if stale == Stale::Types {
+            self.catalogue.forget_types();
+        }
         let Self { parsed, path, catalogue, .. } = self;
         let key = prepared.key(path);
         let hash = parsed.hash(key);
@@ -244,7 +323,10 @@ impl Statements {
                 unsettled = Unsettled::Schema;
             }
             Effect::TemporaryMade | Effect::SearchPathChanged | Effect::RoleChanged => self.change_unseen(),
-            Effect::RolledBack => self.undo_unseen(),
+            Effect::RolledBack => {
+                self.own_types = Registry::default();
+                self.undo_unseen();
+            }
         }
         self.forget_all();
         self.unsettled = self.unsettled.max(unsettled);
@@ -261,6 +343,7 @@ impl Statements {
     fn settle_changes(&mut self) {
         self.undo_unseen();
         self.forget_all();
+        self.own_types = Registry::default();
         // Others may have described what was there before, after it was changed and before that was committed.
         if std::mem::take(&mut self.unsettled) == Unsettled::Schema {
             self.catalogue.clear();

@@ -15,7 +15,9 @@ use crate::deadline::Deadline;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::execution::Bound;
 use crate::prepared::{Description, Prepared};
+use crate::shape::Whole;
 use crate::statement::{StatementMode, StatementRef};
+use crate::type_lookup;
 
 /// How often a statement is sent at most: as it is remembered, with what other connections know of it, and with nothing remembered.
 const ATTEMPTS: u32 = 3;
@@ -65,7 +67,8 @@ impl Shared {
                 Ok(request) => request,
                 Err(error) => {
                     // A value may not fit only because the parameter's type is no longer what it was.
-                    let stale = travel.remembered
+                    let outdated = !self.queue().statements.is_current(travel.statement.description());
+                    let stale = (travel.remembered || outdated)
                         && matches!(error.kind(), ErrorKind::Parameter(error) if !error.is_too_long());
                     if stale && attempt < ATTEMPTS {
                         self.queue().statements.forget(&travel.statement, Stale::Description);
@@ -79,7 +82,7 @@ impl Shared {
             let Replies::Execution(mut replies) = self.ask(place, request, &mut deadline).await? else {
                 return Err(Error::usage(NO_RESULT, Delivery::Answered));
             };
-            self.remember(&replies);
+            self.remember(&mut replies);
             let Some(Refusal { server, stale }) = replies.take_refusal() else { return Ok(replies) };
             // A statement of which nothing was remembered is refused for what it is.
             let stale = stale
@@ -91,10 +94,10 @@ impl Shared {
             if stale != Stale::Name {
                 statement = statement.without_results();
             }
-            if stale == Stale::Parameters {
+            if matches!(stale, Stale::Parameters | Stale::Types) {
                 let place = self.place(&mut deadline).await?;
                 let asked = self.describe(place, &statement, &mut deadline).await?;
-                if asked.parameter_types() == sent.parameter_types() {
+                if asked.has_parameters_of(&sent) {
                     return Err(Error::server_refused(server));
                 }
                 described = Some(asked);
@@ -132,7 +135,46 @@ impl Shared {
     ) -> Result<Prepared> {
         let request = self.description_request(statement)?;
         let replies = self.ask(place, request, deadline).await?;
-        self.learn(replies, deadline.as_ref())
+        let Replies::Description(replies) = replies else {
+            return Err(Error::usage(NO_RESULT, Delivery::Answered));
+        };
+        let (asked, description) = replies.into_description();
+        let mut description = description.map_err(|server| refusal(server, deadline.as_ref()))?;
+        self.complete_types(&mut description, deadline).await?;
+        Ok(self.queue().statements.learn(&asked, description))
+    }
+
+    /// Looks up the types that a description speaks of and nobody knows. Where the server refuses to say, they stay unknown.
+    async fn complete_types(
+        &self,
+        description: &mut Description,
+        deadline: &mut Option<Deadline>,
+    ) -> Result<()> {
+        let (unknown, epoch) = {
+            let queue = self.queue();
+            (queue.statements.resolve(&mut [&mut *description]), queue.statements.epoch())
+        };
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let place = self.place(deadline).await?;
+        let mut travel = Travel {
+            statement: type_lookup::statement(),
+            parse: true,
+            remembered: false,
+            retired: Vec::new(),
+        };
+        let request = travel.request(self, &(unknown,), Keeping::UpTo(ANSWER))?;
+        let Replies::Execution(mut replies) = self.ask(place, request, deadline).await? else {
+            return Err(Error::usage(NO_RESULT, Delivery::Answered));
+        };
+        if replies.take_refusal().is_none() {
+            let answer = replies.collect::<Whole<type_lookup::Answer>>()?;
+            let described: Vec<_> = answer.into_iter().map(type_lookup::described).collect();
+            self.queue().statements.put_types(&described, epoch);
+        }
+        self.queue().statements.resolve_at(&mut [description], epoch);
+        Ok(())
     }
 
     fn description_request(&self, statement: &StatementRef<'_>) -> Result<Request> {
@@ -148,22 +190,15 @@ impl Shared {
         Ok(Request { segment, closing, replies: Replies::Description(DescriptionReplies::new(asked)) })
     }
 
-    /// Takes in what the server said of a statement.
-    fn learn(&self, replies: Replies, deadline: Option<&Deadline>) -> Result<Prepared> {
-        let Replies::Description(replies) = replies else {
-            return Err(Error::usage(NO_RESULT, Delivery::Answered));
-        };
-        let (asked, description) = replies.into_description();
-        match description {
-            Ok(description) => Ok(self.queue().statements.learn(&asked, description)),
-            Err(server) => Err(refusal(server, deadline)),
-        }
-    }
-
     /// Takes in what an execution has shown of its statement.
-    fn remember(&self, replies: &ExecutionReplies) {
+    fn remember(&self, replies: &mut ExecutionReplies) {
         if replies.parsed || replies.redescribed {
             let mut queue = self.queue();
+            if replies.redescribed {
+                let description = Description::clone(replies.statement.description());
+                let description = queue.statements.resolve_sent(description);
+                replies.statement = replies.statement.redescribed(description);
+            }
             queue.statements.parsed(&replies.statement);
             if replies.redescribed {
                 queue.statements.described(&replies.statement);
@@ -216,6 +251,9 @@ fn refusal(server: ServerMessage, deadline: Option<&Deadline>) -> Error {
         None => Error::server_refused(server),
     }
 }
+
+/// How long what a server says of types may be, in bytes.
+const ANSWER: usize = 16 << 20;
 
 const NO_RESULT: &str = "the server gave neither a result nor an error";
 const SIMPLE_MODE: &str =

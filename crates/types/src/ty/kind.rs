@@ -1,6 +1,8 @@
 //! What types are made of.
 
-use crate::Type;
+use std::hash::{Hash, Hasher};
+
+use crate::{Format, Type};
 
 /// What sort of type it is, and of which other types it is made.
 ///
@@ -67,17 +69,17 @@ impl Kind {
 
     /// Whether all that it is made of has a binary form.
     pub(super) fn is_binary(&self) -> bool {
-        self.parts().all(|part| part.binary_format() == crate::Format::Binary)
+        self.parts().all(|part| part.binary_format() == Format::Binary)
     }
 
-    /// Whether it is made of the same parts in the same way, and those in turn.
-    pub(super) fn is_as(&self, other: &Self) -> bool {
-        // Types are compared by their OIDs here, and labels and names by themselves.
-        self == other && self.parts().zip(other.parts()).all(|(one, other)| one.is_defined_as(other))
-    }
-
-    /// Whether there is a part of which nothing is known.
-    pub(super) fn has_unknown(&self) -> bool {
-        self.parts().any(Type::has_unknown)
+    /// Takes in all that makes it what it is, down to its parts.
+    pub(super) fn hash_definition(&self, state: &mut impl Hasher) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Enum(labels) => labels.hash(state),
+            Self::Composite(fields) => fields.iter().for_each(|field| field.name.hash(state)),
+            _ => {}
+        }
+        self.parts().for_each(|part| (part, part.fingerprint()).hash(state));
     }
 }

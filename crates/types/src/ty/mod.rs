@@ -1,13 +1,17 @@
 //! PostgreSQL's types.
 
+mod epochs;
 mod kind;
 mod table;
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::{Format, Oid};
 
+pub use epochs::Epochs;
 pub use kind::{Attribute, Kind};
 
 /// A type of PostgreSQL's: one that is built in, one that a server has defined, or one of which only the OID is known.
@@ -36,7 +40,7 @@ pub struct Type(Repr);
 #[derive(Clone)]
 enum Repr {
     BuiltIn(&'static Entry),
-    Learnt(Arc<Definition>),
+    Learnt(Arc<Learnt>),
     Unknown(Oid),
 }
 
@@ -64,6 +68,24 @@ pub struct Definition {
     pub binary: bool,
 }
 
+/// A definition, and what follows from it and from those of its parts: worked out once, since a type may be made of another many times
+/// over.
+struct Learnt {
+    definition: Definition,
+    has_unknown: bool,
+    fingerprint: u64,
+    /// When it was learnt.
+    epoch: Option<(Epochs, u64)>,
+}
+
+impl Deref for Learnt {
+    type Target = Definition;
+
+    fn deref(&self) -> &Definition {
+        &self.definition
+    }
+}
+
 impl Type {
     /// The type of this OID. One that is not built in is known by its OID alone, and its values travel as text.
     pub fn from_oid(oid: Oid) -> Self {
@@ -75,9 +97,25 @@ impl Type {
     }
 
     /// A type as a server has defined it.
-    pub fn new(mut definition: Definition) -> Self {
+    pub fn new(definition: Definition) -> Self {
+        Self::learnt(definition, None)
+    }
+
+    /// A type as a server has defined it, in an epoch that ends when a value contradicts the definition.
+    #[doc(hidden)]
+    pub fn learnt_in(epochs: &Epochs, epoch: u64, definition: Definition) -> Self {
+        Self::learnt(definition, Some((epochs.clone(), epoch)))
+    }
+
+    fn learnt(mut definition: Definition, epoch: Option<(Epochs, u64)>) -> Self {
+        let Definition { oid, name, kind, .. } = &definition;
+        let mut hasher = DefaultHasher::new();
+        (oid, name).hash(&mut hasher);
+        kind.hash_definition(&mut hasher);
+        let fingerprint = hasher.finish();
+        let has_unknown = kind.parts().any(Self::has_unknown);
         definition.binary &= definition.kind.is_binary();
-        Self(Repr::Learnt(Arc::new(definition)))
+        Self(Repr::Learnt(Arc::new(Learnt { definition, has_unknown, fingerprint, epoch })))
     }
 
     /// Its OID.
@@ -216,8 +254,7 @@ impl Type {
     pub fn is_defined_as(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Repr::Learnt(one), Repr::Learnt(other)) => {
-                let same = || one.oid == other.oid && one.name == other.name && one.kind.is_as(&other.kind);
-                Arc::ptr_eq(one, other) || same()
+                one.oid == other.oid && one.fingerprint == other.fingerprint
             }
             (Repr::BuiltIn(_), Repr::BuiltIn(_)) | (Repr::Unknown(_), Repr::Unknown(_)) => self == other,
             _ => false,
@@ -229,15 +266,33 @@ impl Type {
     pub fn has_unknown(&self) -> bool {
         match &self.0 {
             Repr::BuiltIn(_) => false,
-            Repr::Learnt(definition) => definition.kind.has_unknown(),
+            Repr::Learnt(definition) => definition.has_unknown,
             Repr::Unknown(_) => true,
         }
     }
 
-    /// Whether it is one that a server has defined.
+    /// A number for the definition: another where that is another, of the type or of what it is made of.
+    fn fingerprint(&self) -> u64 {
+        match &self.0 {
+            Repr::Learnt(definition) => definition.fingerprint,
+            Repr::BuiltIn(_) | Repr::Unknown(_) => u64::from(self.oid().0),
+        }
+    }
+
+    /// A value is not what the definition says, or a Rust type wants another one: the type may have been altered since it was learnt.
     #[doc(hidden)]
-    pub fn is_learnt(&self) -> bool {
-        matches!(self.0, Repr::Learnt(_))
+    pub fn contradicted(&self) {
+        if let Repr::Learnt(learnt) = &self.0 {
+            if let Some((epochs, epoch)) = &learnt.epoch {
+                epochs.end(*epoch);
+            }
+        }
+    }
+
+    /// Whether it means the same to every server.
+    #[doc(hidden)]
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.0, Repr::BuiltIn(_))
     }
 }
 
@@ -249,8 +304,8 @@ impl PartialEq for Type {
 
 impl Eq for Type {}
 
-impl std::hash::Hash for Type {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for Type {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.oid().hash(state);
     }
 }
@@ -347,6 +402,23 @@ mod tests {
         assert!(before.is_defined_as(&defined(1, "mood", labels(&["sad"]))));
         assert!(!of_before.is_defined_as(&of_after));
         assert!(!before.is_defined_as(&Type::from_oid(Oid(1))));
+    }
+
+    #[test]
+    fn an_epoch_ends_once_however_often_it_is_contradicted() {
+        let epochs = Epochs::default();
+        let definition = Definition {
+            oid: Oid(1),
+            schema: "public".into(),
+            name: "pair".into(),
+            kind: Kind::Composite([].into()),
+            binary: true,
+        };
+        let ty = Type::learnt_in(&epochs, epochs.now(), definition);
+        ty.contradicted();
+        ty.contradicted();
+        Type::INT4.contradicted();
+        assert_eq!(epochs.now(), 1);
     }
 
     #[test]
