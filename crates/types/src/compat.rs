@@ -176,7 +176,7 @@ mod tests {
         let foreign::Kind::Composite(fields) = foreign.kind() else { panic!("{:?}", foreign.kind()) };
         let foreign::Kind::Array(element) = fields[0].type_().kind() else { panic!("{fields:?}") };
         assert_eq!(*element.kind(), foreign::Kind::Enum(vec!["calm".to_owned(), "must".to_owned()]));
-        let spans = learnt(16_403, "spans", Kind::Multirange(Type::INT4_RANGE));
+        let spans = learnt(16_403, "spans", Kind::Multirange(Type::INT4RANGE));
         assert_eq!(*foreign_type(&spans).kind(), foreign::Kind::Multirange(foreign::Type::INT4));
     }
 

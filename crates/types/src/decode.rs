@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::borrow::Cow;
 
 use crate::{
-    Column, Columns, DecodeError, Format, PlanError, PlanProblem, RowPlan, RowRef, Type, ValueError,
+    Column, Columns, DecodeError, Elements, Format, PlanError, PlanProblem, RowPlan, RowRef, Type, ValueError,
 };
 
 /// A Rust type that values of PostgreSQL can become.
@@ -48,6 +48,17 @@ pub trait Decode<'r>: Sized {
     /// [`ValueError::Null`] for all types but `Option`.
     fn from_null() -> Result<Self, ValueError> {
         Err(ValueError::Null)
+    }
+
+    /// Reads all elements of an array of `ty`. No part of the API: numbers of a fixed size are read at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_binary`](Self::from_binary).
+    #[doc(hidden)]
+    #[inline]
+    fn from_binary_elements(ty: &Type, elements: Elements<'r>) -> Result<Vec<Self>, ValueError> {
+        elements.decode(ty)
     }
 
     /// The Rust type, for errors.

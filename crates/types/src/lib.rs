@@ -22,6 +22,7 @@
 mod column;
 #[cfg(feature = "postgres-types")]
 mod compat;
+mod container;
 pub mod copy;
 mod decode;
 #[doc(hidden)]
@@ -42,6 +43,12 @@ mod value;
 pub use column::{Column, Columns};
 #[cfg(feature = "postgres-types")]
 pub use compat::Compat;
+#[doc(hidden)]
+pub use container::{
+    Accepts, CompositeReader, Elements, accepts_composite, composite_format, encode_composite,
+    encode_composite_text,
+};
+pub use container::{Array, Composite, Dimension, Multirange, Range};
 pub use decode::{Decode, decode_value, plan_value};
 pub use encode::{Encode, IsNull};
 pub use error::{DecodeError, EncodeError, ParamError, PlanError, PlanProblem, RecordError, ValueError};
@@ -60,5 +67,6 @@ pub use value::{
     BitString, Cid, Cidr, Circle, Cube, Date, HalfVector, Hstore, Inet, Int2Vector, Interval, JsonPath,
     JsonText, Lexeme, LexemePosition, Line, Lquery, Lseg, Ltree, Ltxtquery, MacAddr, MacAddr8, Money,
     Numeric, OidVector, Path, PgBox, PgLsn, PgSnapshot, Point, Polygon, SparseVector, Tid, Time, TimeTz,
-    Timestamp, Timestamptz, TsOperator, TsQuery, TsQueryItem, TsVector, TsWeight, Uuid, Vector, Xid, Xid8,
+    Timestamp, Timestamptz, TsOperator, TsQuery, TsQueryItem, TsVector, TsWeight, Uuid, Value, Vector, Xid,
+    Xid8,
 };

@@ -126,10 +126,16 @@ fn literal(value: &dyn Encode, ty: &Type) -> Result<String, EncodeError> {
     };
     // Without a name, nothing is known of the type but its number, which no cast takes.
     let name = ty.name().filter(|_| *ty != Type::UNKNOWN).and_then(quote_identifier);
-    Ok(match name {
-        Some(name) => format!("({constant}::pg_catalog.{name})"),
-        None => format!("({constant})"),
+    let schema = ty.schema().and_then(quote_schema);
+    Ok(match (schema, name) {
+        (Some(schema), Some(name)) => format!("({constant}::{schema}.{name})"),
+        _ => format!("({constant})"),
     })
+}
+
+/// The schema of the built-in types is known to need no quotes.
+fn quote_schema(schema: &str) -> Option<String> {
+    if schema == "pg_catalog" { Some(schema.to_owned()) } else { quote_identifier(schema) }
 }
 
 #[cfg(test)]

@@ -68,6 +68,10 @@ pub struct Definition {
     pub binary: bool,
 }
 
+/// Types of extensions whose binary form is known here.
+const EXTENSION_TYPES: [&str; 9] =
+    ["citext", "cube", "halfvec", "hstore", "lquery", "ltree", "ltxtquery", "sparsevec", "vector"];
+
 /// A definition, and what follows from it and from those of its parts: worked out once, since a type may be made of another many times
 /// over.
 struct Learnt {
@@ -114,7 +118,11 @@ impl Type {
         kind.hash_definition(&mut hasher);
         let fingerprint = hasher.finish();
         let has_unknown = kind.parts().any(Self::has_unknown);
-        definition.binary &= definition.kind.is_binary();
+        // A type of an extension's that nobody here can read comes as text, which everybody can.
+        definition.binary &= match definition.kind {
+            Kind::Base => EXTENSION_TYPES.contains(&&*definition.name),
+            _ => definition.kind.is_binary(),
+        };
         Self(Repr::Learnt(Arc::new(Learnt { definition, has_unknown, fingerprint, epoch })))
     }
 
@@ -211,6 +219,21 @@ impl Type {
             of_it && entry.name.starts_with('_')
         };
         table::ENTRIES.iter().find(is_it).map(|entry| Self(Repr::BuiltIn(entry)))
+    }
+
+    /// The type of ranges of it; `None` where there is none among the built-in types.
+    pub fn range(&self) -> Option<Self> {
+        Self::find(|kind| matches!(kind, Kind::Range(subtype) if subtype == self))
+    }
+
+    /// The type of multiranges of this range; `None` where there is none among the built-in types.
+    pub fn multirange(&self) -> Option<Self> {
+        Self::find(|kind| matches!(kind, Kind::Multirange(range) if range == self))
+    }
+
+    fn find(is_it: impl Fn(&Kind) -> bool) -> Option<Self> {
+        let found = table::ENTRIES.iter().find(|entry| is_it(&entry.kind));
+        found.map(|entry| Self(Repr::BuiltIn(entry)))
     }
 
     /// The format in which its values travel: binary, but for types that have no binary form, or are made of one that has none, and

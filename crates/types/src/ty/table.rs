@@ -233,7 +233,7 @@ impl Type {
     /// `anyelement`, OID 2283.
     pub const ANYELEMENT: Self = Self(Repr::BuiltIn(&entries::ANYELEMENT));
     /// `_record`, OID 2287.
-    pub const _RECORD: Self = Self(Repr::BuiltIn(&entries::_RECORD));
+    pub const RECORD_ARRAY: Self = Self(Repr::BuiltIn(&entries::RECORD_ARRAY));
     /// `anynonarray`, OID 2776.
     pub const ANYNONARRAY: Self = Self(Repr::BuiltIn(&entries::ANYNONARRAY));
     /// `_txid_snapshot`, OID 2949.
@@ -493,7 +493,7 @@ pub(super) static ENTRIES: [&Entry; 185] = [
     &entries::LANGUAGE_HANDLER,
     &entries::INTERNAL,
     &entries::ANYELEMENT,
-    &entries::_RECORD,
+    &entries::RECORD_ARRAY,
     &entries::ANYNONARRAY,
     &entries::TXID_SNAPSHOT_ARRAY,
     &entries::UUID,
@@ -684,7 +684,7 @@ mod entries {
     pub(super) static LANGUAGE_HANDLER: Entry = Entry { oid: 2280, name: "language_handler", kind: Kind::Pseudo, binary: false };
     pub(super) static INTERNAL: Entry = Entry { oid: 2281, name: "internal", kind: Kind::Pseudo, binary: false };
     pub(super) static ANYELEMENT: Entry = Entry { oid: 2283, name: "anyelement", kind: Kind::Pseudo, binary: false };
-    pub(super) static _RECORD: Entry = Entry { oid: 2287, name: "_record", kind: Kind::Pseudo, binary: true };
+    pub(super) static RECORD_ARRAY: Entry = Entry { oid: 2287, name: "_record", kind: Kind::Array(Type(Repr::BuiltIn(&RECORD))), binary: true };
     pub(super) static ANYNONARRAY: Entry = Entry { oid: 2776, name: "anynonarray", kind: Kind::Pseudo, binary: false };
     pub(super) static TXID_SNAPSHOT_ARRAY: Entry = Entry { oid: 2949, name: "_txid_snapshot", kind: Kind::Array(Type(Repr::BuiltIn(&TXID_SNAPSHOT))), binary: true };
     pub(super) static UUID: Entry = Entry { oid: 2950, name: "uuid", kind: Kind::Base, binary: true };

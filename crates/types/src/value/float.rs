@@ -6,7 +6,7 @@ use std::fmt::Write;
 use bytes::{BufMut, BytesMut};
 
 use super::{exactly, length, not_a};
-use crate::{Decode, Encode, EncodeError, Format, IsNull, Type, ValueError};
+use crate::{Decode, Elements, Encode, EncodeError, Format, IsNull, Type, ValueError};
 
 impl<'r> Decode<'r> for f32 {
     fn accepts(ty: &Type, _format: Format) -> bool {
@@ -20,6 +20,14 @@ impl<'r> Decode<'r> for f32 {
 
     fn from_text(_ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
         text.parse().map_err(|_| not_a("a float4", &text))
+    }
+
+    #[inline]
+    fn from_binary_elements(ty: &Type, elements: Elements<'r>) -> Result<Vec<Self>, ValueError> {
+        match elements.fixed(Self::from_be_bytes).filter(|_| *ty == Type::FLOAT4) {
+            Some(values) => Ok(values),
+            None => elements.decode(ty),
+        }
     }
 }
 
@@ -43,6 +51,14 @@ impl<'r> Decode<'r> for f64 {
             return f32::from_text(ty, text).map(f64::from);
         }
         text.parse().map_err(|_| not_a("a float8", &text))
+    }
+
+    #[inline]
+    fn from_binary_elements(ty: &Type, elements: Elements<'r>) -> Result<Vec<Self>, ValueError> {
+        match elements.fixed(Self::from_be_bytes).filter(|_| *ty == Type::FLOAT8) {
+            Some(values) => Ok(values),
+            None => elements.decode(ty),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use bytes::{BufMut, BytesMut};
 
 use super::{exactly, length, not_a};
-use crate::{Decode, Encode, EncodeError, Format, IsNull, Type, ValueError};
+use crate::{Decode, Elements, Encode, EncodeError, Format, IsNull, Type, ValueError};
 
 impl<'r> Decode<'r> for i16 {
     fn accepts(ty: &Type, _format: Format) -> bool {
@@ -22,6 +22,14 @@ impl<'r> Decode<'r> for i16 {
 
     fn from_text(_ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
         text.parse().map_err(|_| not_a("an int2", &text))
+    }
+
+    #[inline]
+    fn from_binary_elements(ty: &Type, elements: Elements<'r>) -> Result<Vec<Self>, ValueError> {
+        match elements.fixed(Self::from_be_bytes).filter(|_| *ty == Type::INT2) {
+            Some(values) => Ok(values),
+            None => elements.decode(ty),
+        }
     }
 }
 
@@ -42,6 +50,14 @@ impl<'r> Decode<'r> for i32 {
     fn from_text(_ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
         text.parse().map_err(|_| not_a("an int4", &text))
     }
+
+    #[inline]
+    fn from_binary_elements(ty: &Type, elements: Elements<'r>) -> Result<Vec<Self>, ValueError> {
+        match elements.fixed(Self::from_be_bytes).filter(|_| *ty == Type::INT4) {
+            Some(values) => Ok(values),
+            None => elements.decode(ty),
+        }
+    }
 }
 
 impl<'r> Decode<'r> for i64 {
@@ -61,6 +77,14 @@ impl<'r> Decode<'r> for i64 {
 
     fn from_text(_ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
         text.parse().map_err(|_| not_a("an int8", &text))
+    }
+
+    #[inline]
+    fn from_binary_elements(ty: &Type, elements: Elements<'r>) -> Result<Vec<Self>, ValueError> {
+        match elements.fixed(Self::from_be_bytes).filter(|_| *ty == Type::INT8) {
+            Some(values) => Ok(values),
+            None => elements.decode(ty),
+        }
     }
 }
 

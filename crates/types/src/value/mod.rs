@@ -1,13 +1,12 @@
 //! The Rust types that values become, one file a family.
 
-mod array;
-mod array_text;
 mod bit_string;
 mod bool;
 mod bytea;
 mod calendar;
 mod cursor;
 mod date;
+mod dynamic;
 mod extensions;
 mod float;
 mod float_text;
@@ -39,6 +38,7 @@ mod xid;
 
 pub use bit_string::BitString;
 pub use date::Date;
+pub use dynamic::Value;
 pub use extensions::{Cube, HalfVector, Hstore, Lquery, Ltree, Ltxtquery, SparseVector, Vector};
 pub use text_search::{Lexeme, LexemePosition, TsOperator, TsQuery, TsQueryItem, TsVector, TsWeight};
 
