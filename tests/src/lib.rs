@@ -4,6 +4,7 @@
 //! - [`Proxy`]: stands in front of a server, records both directions, and cuts, stalls or fragments them;
 //! - [`model_server`]: a server without sockets that keeps the rules, and decides the rest as it is told;
 //! - [`fuzz`]: what the fuzz targets run;
+//! - [`samples`]: every type, with values;
 //! - [`memory`]: what a process holds; the programs in `bin` are clients in processes of their own, to be measured;
 //! - [`scripted`]: a server that says what the test tells it to say;
 //! - [`OneByte`]: a stream that takes and gives one byte a call, pending in between;
@@ -29,6 +30,7 @@ pub mod pki;
 mod provision;
 mod proxy;
 mod recording;
+pub mod samples;
 pub mod scripted;
 mod server;
 mod supervisor;

@@ -1,11 +1,13 @@
 //! Where fuzzing begins: a recorded session, each message by itself, and some stories.
 
 use bytes::BytesMut;
+use cornac::types::Type;
 use cornac_proto::message::{self, Backend, FormatCode, ProtocolVersion, RawParameters, Target};
 use cornac_proto::session::CommandError;
 use cornac_proto::{Framing, Limits, Phase, frame};
 
 use super::scram_client::NONCE;
+use crate::samples::samples;
 use crate::{Recording, messages};
 
 /// Writes a message.
@@ -33,6 +35,7 @@ pub fn seeds(recording: &Recording) -> Vec<Seed> {
     frontend_roundtrip(recording, &mut seeds);
     scram_client(&mut seeds);
     session(recording, &mut seeds);
+    types_decode(&mut seeds);
     seeds
 }
 
@@ -179,4 +182,43 @@ fn session(recording: &Recording, seeds: &mut Vec<Seed>) {
     for (number, steps) in steps.chunks(512).enumerate() {
         put(seeds, "session", format!("recorded-{number}"), steps);
     }
+}
+
+/// The last value of each type, in both formats, and headers that lie.
+fn types_decode(seeds: &mut Vec<Seed>) {
+    for sample in samples() {
+        let Ok(oid) = u16::try_from(sample.ty.oid().0) else { continue };
+        let name = sample.ty.name().unwrap_or_default();
+        let name = name.strip_prefix('_').map_or_else(|| name.to_owned(), |of| format!("array-of-{of}"));
+        let named = |format| format!("{name}-{format}");
+        let Some(literal) = sample.literals.last() else { continue };
+        let header = |format: u8| [&oid.to_be_bytes()[..], &[format]].concat();
+        put(seeds, "types_decode", named("binary"), [&header(0), &sample.encoded(literal)[..]].concat());
+        put(seeds, "types_decode", named("text"), [&header(1), literal.as_bytes()].concat());
+    }
+    let mut hostile = |name: &str, ty: Type, value: &[&[u8]]| {
+        let Ok(oid) = u16::try_from(ty.oid().0) else { return };
+        let bytes = [&oid.to_be_bytes()[..], &[0], &value.concat()[..]].concat();
+        put(seeds, "types_decode", format!("hostile-{name}"), bytes);
+    };
+    const MOST: &[u8] = &i32::MAX.to_be_bytes();
+    const NONE: &[u8] = &[0; 4];
+    const ONE: &[u8] = &[0, 0, 0, 1];
+    const NEGATIVE: &[u8] = &[0xff, 0xff, 0xff, 0xfe];
+    const INT4: &[u8] = &[0, 0, 0, 23];
+    hostile("dimensions", Type::INT4_ARRAY, &[MOST, NONE, INT4, MOST, ONE]);
+    hostile("elements", Type::INT4_ARRAY, &[ONE, NONE, INT4, MOST, ONE]);
+    hostile("elements-multiplied", Type::INT4_ARRAY, &[&[0, 0, 0, 2], NONE, INT4, MOST, ONE, MOST, ONE]);
+    hostile("negative-dimensions", Type::INT4_ARRAY, &[NEGATIVE, NONE, INT4]);
+    hostile("negative-elements", Type::INT4_ARRAY, &[ONE, NONE, INT4, NEGATIVE, ONE]);
+    hostile("negative-length", Type::INT4_ARRAY, &[ONE, NONE, INT4, ONE, ONE, NEGATIVE, NONE]);
+    hostile("other-elements", Type::INT4_ARRAY, &[ONE, NONE, &[0, 0, 0, 25], ONE, ONE, ONE, b"a"]);
+    hostile("digits", Type::NUMERIC, &[&[0x7f, 0xff, 0, 0, 0, 0, 0, 0, 0, 1]]);
+    hostile("digit-too-large", Type::NUMERIC, &[&[0, 1, 0, 0, 0, 0, 0, 0, 0x27, 0x10]]);
+    hostile("weight", Type::NUMERIC, &[&[0, 1, 0x80, 0, 0, 0, 0x3f, 0xff, 0, 1]]);
+    hostile("jsonb-version", Type::JSONB, &[&[2], b"{}"]);
+    hostile("points", Type::POLYGON, &[MOST, &[0; 16]]);
+    hostile("lexemes", Type::TSVECTOR, &[MOST, b"a\0", &[0, 1, 0, 1]]);
+    hostile("operators", Type::TSQUERY, &[MOST, &[2, 1, 2, 1]]);
+    hostile("bits", Type::VARBIT, &[MOST, &[0xff]]);
 }

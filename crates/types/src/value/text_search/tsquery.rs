@@ -200,7 +200,7 @@ impl Scalar for TsQuery {
 
     fn take(bytes: &mut Cursor<'_>) -> Result<Self, ValueError> {
         let count = bytes.take_count(2)?;
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(count);
         for _ in 0..count {
             items.push(take_item(bytes)?);
         }
