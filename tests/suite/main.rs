@@ -5,6 +5,7 @@ mod batch_faults;
 mod cache;
 mod cache_limits;
 mod cancel;
+mod compat;
 mod copy;
 mod copy_drops;
 mod copy_faults;

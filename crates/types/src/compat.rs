@@ -11,7 +11,7 @@ use crate::{Decode, Encode, EncodeError, Format, IsNull, Kind, Type, ValueError}
 
 /// A value of a type that implements `postgres_types`' [`ToSql`] or [`FromSql`], as parameter or column.
 ///
-/// Crates that were written for rust-postgres work with it as they are. It costs what theirs costs: text cannot be read or written, so that columns of the simple query
+/// Crates that were written for rust-postgres work with it as they are, also in what they make of bytes that no server would send. Text cannot be read or written, so that columns of the simple query
 /// protocol, and parameters of statements in mode simple, are errors, but for types whose binary form is their text.
 ///
 /// ```
@@ -201,6 +201,32 @@ mod tests {
             assert!(with_foreign(&ty, |foreign| *foreign.kind() == expected));
         }
         assert_eq!(KEPT.with_borrow(Vec::len), KEPT_MAX);
+    }
+
+    #[derive(Debug)]
+    struct Refused;
+
+    impl ToSql for Refused {
+        fn to_sql(
+            &self,
+            _: &foreign::Type,
+            _: &mut BytesMut,
+        ) -> Result<foreign::IsNull, Box<dyn Error + Sync + Send>> {
+            Err("it is too large".into())
+        }
+
+        foreign::accepts!(INT4);
+        foreign::to_sql_checked!();
+    }
+
+    #[test]
+    fn a_refusal_there_is_an_error_here() {
+        let mut out = BytesMut::new();
+        assert_eq!(
+            Compat(Refused).encode(&Type::INT4, &mut out),
+            Err(EncodeError::out_of_range("it is too large"))
+        );
+        assert_eq!(Compat(Refused).encode(&Type::INT8, &mut out), Err(EncodeError::WrongType));
     }
 
     #[test]
