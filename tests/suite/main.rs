@@ -2,6 +2,7 @@
 
 mod batch_drops;
 mod batch_faults;
+mod arbitrary;
 mod cache;
 mod cache_limits;
 mod cancel;
@@ -14,6 +15,7 @@ mod copy_options;
 mod corpus;
 mod credentials;
 mod dropped;
+mod derived;
 mod drops;
 mod entry;
 mod fallbacks;

@@ -9,13 +9,13 @@ use crate::attributes::{Container, Field};
 use crate::generics::{bound, check, located, with_row_lifetime};
 
 /// A field, and where its value comes from.
-struct Target<'a> {
-    member: Member,
-    ty: &'a Type,
-    source: Source,
+pub(crate) struct Target<'a> {
+    pub(crate) member: Member,
+    pub(crate) ty: &'a Type,
+    pub(crate) source: Source,
 }
 
-enum Source {
+pub(crate) enum Source {
     Column(Box<Column>),
     /// All columns: it is a row itself.
     Row,
@@ -23,16 +23,16 @@ enum Source {
     Nowhere(TokenStream),
 }
 
-struct Column {
-    name: String,
+pub(crate) struct Column {
+    pub(crate) name: String,
     /// What is decoded.
-    decoded: TokenStream,
+    pub(crate) decoded: TokenStream,
     /// What is converted into the field then.
     via: Option<Type>,
     /// What makes the field of it.
-    unwrap: TokenStream,
+    pub(crate) unwrap: TokenStream,
     /// What the field is where there is no column.
-    default: Option<TokenStream>,
+    pub(crate) default: Option<TokenStream>,
 }
 
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -84,7 +84,7 @@ fn fields(input: &DeriveInput) -> syn::Result<&Fields> {
     }
 }
 
-fn targets<'a>(container: &Container, fields: &'a Fields) -> syn::Result<Vec<Target<'a>>> {
+pub(crate) fn targets<'a>(container: &Container, fields: &'a Fields) -> syn::Result<Vec<Target<'a>>> {
     let by_name = matches!(fields, Fields::Named(_));
     let target = |(field, member): (&'a syn::Field, Member)| {
         let attributes = Field::new(&field.attrs)?;
@@ -169,7 +169,7 @@ pub(crate) fn option_argument(ty: &Type) -> Option<&Type> {
 }
 
 /// What has to hold of the fields' types, said at each of them: as bounds, and as code that asks for it.
-fn bounds(
+pub(crate) fn bounds(
     container: &Container,
     input: &DeriveInput,
     targets: &[Target<'_>],
@@ -211,7 +211,7 @@ fn bounds(
 }
 
 /// Two fields cannot have the same column: only one would get its value.
-fn refuse_doubled(fields: &Fields, targets: &[Target<'_>]) -> syn::Result<()> {
+pub(crate) fn refuse_doubled(fields: &Fields, targets: &[Target<'_>]) -> syn::Result<()> {
     let mut seen = Vec::new();
     for (field, target) in fields.iter().zip(targets) {
         let Source::Column(column) = &target.source else { continue };

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod case;
+mod composite;
 mod from_row;
 mod generics;
 mod integer;

@@ -10,11 +10,11 @@ use crate::from_row::option_argument;
 use crate::generics::{bound, located};
 
 /// A field that is written.
-struct Written {
-    name: Option<String>,
+pub(crate) struct Written {
+    pub(crate) name: Option<String>,
     /// What is encoded, and its type.
-    value: TokenStream,
-    ty: TokenStream,
+    pub(crate) value: TokenStream,
+    pub(crate) ty: TokenStream,
 }
 
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -87,7 +87,7 @@ fn fields(input: &DeriveInput) -> syn::Result<&Fields> {
     }
 }
 
-fn written(container: &Container, fields: &Fields) -> syn::Result<Vec<Written>> {
+pub(crate) fn written(container: &Container, fields: &Fields) -> syn::Result<Vec<Written>> {
     let cornac = &container.cornac;
     let mut written: Vec<Written> = Vec::new();
     for (field, member) in fields.iter().zip(fields.members()) {

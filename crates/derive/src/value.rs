@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::{Data, DeriveInput, Fields};
 
 use crate::attributes::Container;
-use crate::{integer, label, transparent};
+use crate::{composite, integer, label, transparent};
 
 /// Which of the two is derived.
 #[derive(Clone, Copy)]
@@ -40,18 +40,18 @@ pub(crate) fn expand(input: &DeriveInput, side: Side) -> syn::Result<TokenStream
             Container::refuse(container.integer, "`integer` is for enums")?;
             let one = data.fields.len() == 1;
             match (&data.fields, container.transparent) {
-                (_, Some(span)) if !one => Err(syn::Error::new(
-                    span,
-                    "`transparent` is for structs of one field: its value is the struct's",
-                )),
-                (_, Some(_)) => transparent::expand(input, &data.fields, &container, side),
-                (Fields::Unnamed(_), None) if one => {
-                    transparent::expand(input, &data.fields, &container, side)
+                (_, Some(span)) if !one => {
+                    let why = "`transparent` is for structs of one field: its value is the struct's";
+                    Err(syn::Error::new(span, why))
                 }
-                _ => Err(syn::Error::new_spanned(
-                    &input.ident,
-                    "a struct becomes a value as what its only field becomes: `struct Id(i64)`, or `#[cornac(transparent)]`",
-                )),
+                (fields, Some(_)) => transparent::expand(input, fields, &container, side),
+                (fields @ Fields::Unnamed(_), None) if one => {
+                    transparent::expand(input, fields, &container, side)
+                }
+                (fields, None) if fields.is_empty() => {
+                    Err(syn::Error::new_spanned(&input.ident, "a struct without fields has no value"))
+                }
+                (fields, None) => composite::expand(input, fields, &container, side),
             }
         }
         Data::Union(_) => {

@@ -2,7 +2,9 @@
 
 use bytes::BytesMut;
 use cornac_derive::{Decode, Encode};
-use cornac_types::{Decode as _, Encode as _, EncodeError, Format, IsNull, Type};
+use cornac_types::{
+    Attribute, Decode as _, Definition, Encode as _, EncodeError, Format, IsNull, Kind, Oid, Type,
+};
 
 use crate::row::Received;
 
@@ -115,4 +117,103 @@ fn a_newtype_is_what_it_holds() {
         r#"column 1 "id" is NULL, which Id cannot hold; ask for Option<Id>"#
     );
     assert_eq!(Id(7).natural_type(), Type::INT8);
+}
+
+#[derive(Encode, Decode, Debug, PartialEq, Default)]
+#[cornac(crate = cornac_types, rename_all = "camelCase")]
+struct Elephant<'r, T> {
+    name: &'r str,
+    mood: Option<Mood>,
+    #[cornac(rename = "tusks")]
+    lengths: T,
+    #[cornac(skip)]
+    seen: bool,
+    #[cornac(default)]
+    ear_size: i64,
+}
+
+#[derive(Encode, Decode, Debug, PartialEq)]
+#[cornac(crate = cornac_types)]
+struct InOrder(String, Option<Vec<f64>>);
+
+fn defined(oid: u32, name: &str, kind: Kind) -> Type {
+    Type::new(Definition { oid: Oid(oid), schema: "zoo".into(), name: name.into(), kind, binary: true })
+}
+
+fn composite(fields: &[(&str, Type)]) -> Type {
+    let fields = fields.iter().map(|(name, ty)| Attribute::new(*name, ty.clone())).collect();
+    defined(16_500, "elephant", Kind::Composite(fields))
+}
+
+fn mood() -> Type {
+    defined(16_400, "mood", Kind::Enum(["calm", "in_must", "hungry as ever"].map(Box::from).into()))
+}
+
+#[test]
+fn a_composite_is_taken_field_by_field_wherever_they_stand() {
+    let elephant = |ear_size| Elephant {
+        name: "Hathi, \"the old\"",
+        mood: Some(Mood::InMust),
+        lengths: vec![1.5, 2.0],
+        seen: false,
+        ear_size,
+    };
+    let fields =
+        [("tusks", Type::FLOAT8_ARRAY), ("earSize", Type::INT2), ("name", Type::TEXT), ("mood", mood())];
+    let ty = composite(&fields);
+    let mut out = BytesMut::new();
+    assert_eq!(elephant(7).format(&ty), Format::Binary);
+    assert_eq!(elephant(7).encode(&ty, &mut out), Ok(IsNull::No));
+    assert!(Elephant::<Vec<f64>>::accepts(&ty, Format::Binary));
+    assert_eq!(Elephant::from_binary(&ty, &out), Ok(elephant(7)));
+    let mut text = String::new();
+    Elephant { name: "Hathi", ..elephant(7) }.encode_text(&ty, &mut text).unwrap();
+    assert_eq!(text, "(\"{1.5e0,2e0}\",7,Hathi,in_must)");
+    let read = Elephant::<Vec<f64>>::from_text(&ty, text.as_str().into());
+    assert_eq!(read, Ok(Elephant { name: "Hathi", ..elephant(7) }));
+
+    let smaller = composite(&[fields[3].clone(), fields[0].clone(), fields[2].clone()]);
+    assert!(Elephant::<Vec<f64>>::accepts(&smaller, Format::Binary), "a field with a default may be missing");
+    let mut out = BytesMut::new();
+    assert!(elephant(7).encode(&smaller, &mut out).is_err(), "what is written goes somewhere");
+    let values: [(&str, &dyn cornac_types::Encode); 3] =
+        [("mood", &None::<Mood>), ("tusks", &vec![0.5]), ("name", &"Kala")];
+    let mut out = BytesMut::new();
+    cornac_types::encode_composite(&smaller, &values, &mut out).unwrap();
+    let kala = Elephant { name: "Kala", lengths: vec![0.5], ..Elephant::default() };
+    assert_eq!(Elephant::from_binary(&smaller, &out), Ok(kala));
+}
+
+#[test]
+fn a_composite_with_other_fields_is_refused_before_the_first_value() {
+    let with = |ear_size| {
+        composite(&[
+            ("tusks", Type::FLOAT8_ARRAY),
+            ("earSize", ear_size),
+            ("name", Type::TEXT),
+            ("mood", mood()),
+        ])
+    };
+    assert!(Elephant::<Vec<f64>>::accepts(&with(Type::INT8), Format::Binary));
+    assert!(
+        !Elephant::<Vec<f64>>::accepts(&with(Type::FLOAT8), Format::Binary),
+        "a default is for what is missing"
+    );
+    assert!(!Elephant::<Vec<i32>>::accepts(&with(Type::INT8), Format::Binary));
+    assert!(!Elephant::<Vec<f64>>::accepts(&composite(&[("name", Type::TEXT)]), Format::Binary));
+    assert!(!Elephant::<Vec<f64>>::accepts(&Type::INT4, Format::Binary));
+}
+
+#[test]
+fn a_tuple_struct_is_a_composite_in_order() {
+    let ty = composite(&[("whatever", Type::TEXT), ("else", Type::FLOAT8_ARRAY)]);
+    let value = InOrder("Hathi".to_owned(), None);
+    assert!(InOrder::accepts(&ty, Format::Binary) && InOrder::accepts(&Type::RECORD, Format::Binary));
+    let mut out = BytesMut::new();
+    value.encode(&ty, &mut out).unwrap();
+    assert_eq!(InOrder::from_binary(&ty, &out), Ok(value));
+    let mut text = String::new();
+    InOrder("a,b".to_owned(), Some(vec![0.5])).encode_text(&ty, &mut text).unwrap();
+    assert_eq!(InOrder::from_text(&ty, text.into()), Ok(InOrder("a,b".to_owned(), Some(vec![0.5]))));
+    assert!(!InOrder::accepts(&composite(&[("one", Type::TEXT)]), Format::Binary));
 }

@@ -9,7 +9,7 @@ pub use bytes::BytesMut;
 
 use crate::params::{check_count, put, put_formats};
 use crate::{
-    Decode, DecodeError, Encode, EncodeError, Format, IsNull, ParamError, RowPlan, Type, ValueError,
+    Accepts, Decode, DecodeError, Encode, EncodeError, Format, IsNull, ParamError, RowPlan, Type, ValueError,
 };
 
 /// Takes what a plan has promised out of its slot.
@@ -117,6 +117,14 @@ impl<'a> ParamWriter<'a> {
 /// Passes the formats of the fields to `put`: one if all are binary, else one for each.
 pub fn formats(values: &[&dyn Encode], types: &[Type], put: &mut dyn FnMut(Format)) {
     put_formats(values.iter().zip(types).map(|(value, ty)| value.format(ty)), put);
+}
+
+/// Whether a composite type's fields of these names are accepted, where it has them.
+pub fn accepts_optional(ty: &Type, format: Format, fields: &[(&str, Accepts)]) -> bool {
+    fields.iter().all(|(name, accepts)| {
+        let attribute = ty.fields().iter().find(|attribute| attribute.name() == *name);
+        attribute.is_none_or(|attribute| accepts(attribute.ty().base(), format))
+    })
 }
 
 /// Whether values of `ty` can be labels: those of an enum, any text, and whatever comes as text.

@@ -51,4 +51,20 @@ struct Rest {
     id: Id<i64>,
 }
 
+#[derive(FromRow, Params, Encode, Decode)]
+#[cornac(crate = cornac_types, rename_all = "camelCase")]
+struct Everything<'r, T> {
+    reader: &'r str,
+    field: T,
+    fields: Id<i64>,
+    #[cornac(default)]
+    name: i32,
+    #[cornac(skip)]
+    out: std::option::Option<u128>,
+}
+
+#[derive(Encode, Decode)]
+#[cornac(crate = cornac_types)]
+struct InOrder<'r, T>(T, &'r str);
+
 fn main() {}

@@ -63,4 +63,28 @@ enum NoSuchAttribute {
     One,
 }
 
+#[derive(Decode)]
+#[cornac(crate = cornac_types)]
+struct Unit;
+
+#[derive(Encode)]
+#[cornac(crate = cornac_types)]
+struct Flattened {
+    id: i32,
+    #[cornac(flatten)]
+    rest: (i32, i32),
+}
+
+#[derive(Decode)]
+#[cornac(crate = cornac_types)]
+struct RenamedInOrder(i32, #[cornac(rename = "id")] i32);
+
+#[derive(Decode)]
+#[cornac(crate = cornac_types)]
+struct DoubledField {
+    id: i32,
+    #[cornac(rename = "id")]
+    other: i32,
+}
+
 fn main() {}
