@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::steps::{Step, run_all};
-use crate::{cost, demo, fuzz, kerberos, lint, test};
+use crate::{cost, demo, fuzz, kerberos, lint, loom, test};
 
 /// How long CI fuzzes each target, in seconds.
 const FUZZ_SECONDS: u32 = 10;
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.without_tests {
         steps.push(("test", &|| test::run(&test::Arguments::all())));
     }
+    steps.push(("loom", &|| loom::run(&loom::Arguments::default())));
     steps.push(("cost", &|| cost::run(&cost::Arguments::check())));
     steps.push(("kerberos", &kerberos::run));
     steps.push(("demo", &|| demo::run(&demo::Arguments::default())));

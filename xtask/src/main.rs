@@ -11,6 +11,7 @@ mod demo;
 mod fuzz;
 mod kerberos;
 mod lint;
+mod loom;
 mod server;
 mod steps;
 mod test;
@@ -37,6 +38,8 @@ enum Verb {
     Kerberos,
     /// Start a throw-away server, print its URL, and stop it on Ctrl-C.
     Server(server::Arguments),
+    /// The pool's models, in every order that their threads can take.
+    Loom(loom::Arguments),
     /// Formatting, clippy, docs, generated tables, style and dependencies.
     Lint,
     /// Style that a program can check.
@@ -61,6 +64,7 @@ fn main() -> Result<()> {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Kerberos => kerberos::run(),
         Verb::Server(arguments) => server::run(&arguments),
+        Verb::Loom(arguments) => loom::run(&arguments),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
         Verb::Bench(arguments) => bench::run(&arguments),
