@@ -1,7 +1,8 @@
 //! Writing one value.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
+use crate::params::put_value;
 use crate::{EncodeError, Format, Type};
 
 /// Whether what was written is a value, or stands for NULL.
@@ -44,6 +45,17 @@ pub trait Encode {
     /// When the value cannot become one of `ty`. What was appended by then is taken back by the caller.
     fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError>;
 
+    /// Appends the value as one of `ty` behind its 4-byte length, or the length -1 for NULL, as Bind and COPY have it. By default that is what
+    /// [`encode`](Self::encode) writes, with the length filled in afterwards; a type that knows its length before has less to do.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    #[inline]
+    fn encode_sized(&self, ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+        put_value(self, ty, out)
+    }
+
     /// The type that the value is of where nobody says what a statement takes: asked only where parameters become literals of the SQL,
     /// in the simple query protocol. [`Type::UNKNOWN`], the default, leaves it to the server, as for a constant in quotes.
     fn natural_type(&self) -> Type {
@@ -78,6 +90,11 @@ impl<T: Encode + ?Sized> Encode for &T {
         (**self).encode(ty, out)
     }
 
+    #[inline]
+    fn encode_sized(&self, ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+        (**self).encode_sized(ty, out)
+    }
+
     fn natural_type(&self) -> Type {
         (**self).natural_type()
     }
@@ -100,6 +117,17 @@ impl<T: Encode> Encode for Option<T> {
         match self {
             Some(value) => value.encode(ty, out),
             None => Ok(IsNull::Yes),
+        }
+    }
+
+    #[inline]
+    fn encode_sized(&self, ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+        match self {
+            Some(value) => value.encode_sized(ty, out),
+            None => {
+                out.put_i32(-1);
+                Ok(())
+            }
         }
     }
 

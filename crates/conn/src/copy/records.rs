@@ -36,6 +36,9 @@ pub struct CopyRecords<'c> {
     watcher: Watcher,
 }
 
+/// How many bytes of records are written in one step, where there are so many records.
+const AT_ONCE: usize = 8 << 10;
+
 /// Why a record was not written.
 enum Refused {
     Command(CommandError),
@@ -110,11 +113,15 @@ impl<'c> CopyRecords<'c> {
         I: IntoIterator,
         I::Item: Params,
     {
-        for record in records {
+        let mut records = records.into_iter();
+        while let Some(first) = records.next() {
             if !self.dialogue.has_room() {
                 poll_fn(|cx| self.poll_room(cx)).await?;
             }
-            self.write(&record).await?;
+            let written = self.encode(&first, || records.next());
+            if let Err(refused) = written {
+                return Err(self.fail_record(refused).await);
+            }
         }
         Ok(())
     }
@@ -200,30 +207,30 @@ impl<'c> CopyRecords<'c> {
         if error.is_closed() { Err(error) } else { Ok(()) }
     }
 
-    #[inline]
     async fn write<R: Params>(&mut self, record: &R) -> Result<()> {
-        match self.encode(record) {
+        match self.encode(record, || None) {
             Ok(()) => Ok(()),
             Err(refused) => Err(self.fail_record(refused).await),
         }
     }
 
-    /// Appends the record's tuple: a count, and each value behind its length.
+    /// Appends the tuples of `first` and of those that come after it, until there are [`AT_ONCE`] bytes: a count, and each value behind its
+    /// length.
     #[inline]
-    fn encode<R: Params>(&mut self, record: &R) -> Result<(), Refused> {
-        let Self { dialogue, types, count, bytes, .. } = self;
+    fn encode<R: Params>(&mut self, first: &R, mut next: impl FnMut() -> Option<R>) -> Result<(), Refused> {
+        let Self { dialogue, types, count, bytes, rows, .. } = self;
         dialogue.append(|out| {
             let before = out.len();
-            out.put_u16(*count);
-            if !record.all_binary(types) {
-                return Err(Refused::Param(first_text(record, types)));
+            encode_record(first, types, *count, out)?;
+            *rows = rows.saturating_add(1);
+            while out.len().saturating_sub(before) < AT_ONCE {
+                let Some(record) = next() else { break };
+                encode_record(&record, types, *count, out)?;
+                *rows = rows.saturating_add(1);
             }
-            record.encode(types, out).map_err(Refused::Param)?;
             *bytes = bytes.saturating_add(len_u64(out.len().saturating_sub(before)));
             Ok(())
-        })?;
-        self.rows = self.rows.saturating_add(1);
-        Ok(())
+        })
     }
 
     #[cold]
@@ -255,6 +262,20 @@ impl<'c> CopyRecords<'c> {
             Ok(())
         })
     }
+}
+
+#[inline]
+fn encode_record<R: Params>(
+    record: &R,
+    types: &[Type],
+    count: u16,
+    out: &mut BytesMut,
+) -> Result<(), Refused> {
+    out.put_u16(count);
+    if !record.all_binary(types) {
+        return Err(Refused::Param(first_text(record, types)));
+    }
+    record.encode(types, out).map_err(Refused::Param)
 }
 
 fn len_u64(len: usize) -> u64 {

@@ -24,6 +24,24 @@ impl LastCopyData {
     }
 }
 
+/// What is appended to the send buffer, and taken back when that fails or panics: what writes may be a stranger's code.
+struct Unfinished<'b> {
+    out: &'b mut BytesMut,
+    before: usize,
+}
+
+impl Unfinished<'_> {
+    fn finish(&mut self) {
+        self.before = usize::MAX;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.before);
+    }
+}
+
 impl Session {
     /// CopyData that is written in place: `write` appends to the newest CopyData message while that is shorter than
     /// `message_len` bytes and unsent, else to a new one. The message is whole again when this returns, and as it was before when it fails.
@@ -38,8 +56,10 @@ impl Session {
     ) -> Result<(), E> {
         self.check_copy_in()?;
         let grows = self.growing_copy_data();
-        let out = self.send.tail();
-        let before = out.len();
+        let tail = self.send.tail();
+        let before = tail.len();
+        let mut written = Unfinished { out: tail, before };
+        let out = &mut *written.out;
         let start = match grows {
             Some(len) if len < message_len => before.saturating_sub(len),
             _ => {
@@ -49,15 +69,12 @@ impl Session {
                 before
             }
         };
-        let written = write(out).and_then(|()| {
-            let len = out.len().saturating_sub(start).saturating_sub(1);
-            fill_in_length(out, start, len).map_err(|error| CommandError::from(error).into())
-        });
-        if written.is_err() {
-            out.truncate(before);
-            return written;
-        }
-        let len = u64::try_from(out.len().saturating_sub(start)).unwrap_or(u64::MAX);
+        write(out)?;
+        let message_len = out.len().saturating_sub(start);
+        fill_in_length(out, start, message_len.saturating_sub(1)).map_err(CommandError::from)?;
+        written.finish();
+        drop(written);
+        let len = u64::try_from(message_len).unwrap_or(u64::MAX);
         let end = self.send.position_written();
         self.copy_data = LastCopyData { start: end.saturating_sub(len), end };
         Ok(())

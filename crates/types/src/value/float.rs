@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
 
-use super::{exactly, length, not_a};
+use super::{exactly, length, not_a, put_sized};
+use crate::params::put_value;
 use crate::{Decode, Elements, Encode, EncodeError, Format, IsNull, Type, ValueError};
 
 impl<'r> Decode<'r> for f32 {
@@ -74,6 +75,15 @@ impl Encode for f32 {
         Ok(IsNull::No)
     }
 
+    #[inline]
+    fn encode_sized(&self, ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+        if *ty != Type::FLOAT4 {
+            return put_value(self, ty, out);
+        }
+        put_sized(self.to_be_bytes(), out);
+        Ok(())
+    }
+
     fn natural_type(&self) -> Type {
         Type::FLOAT4
     }
@@ -96,6 +106,15 @@ impl Encode for f64 {
         }
         out.put_f64(*self);
         Ok(IsNull::No)
+    }
+
+    #[inline]
+    fn encode_sized(&self, ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+        if *ty != Type::FLOAT8 {
+            return put_value(self, ty, out);
+        }
+        put_sized(self.to_be_bytes(), out);
+        Ok(())
     }
 
     fn natural_type(&self) -> Type {

@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use bytes::{BufMut, BytesMut};
 
-use super::{exactly, length, not_a};
+use super::{exactly, length, not_a, put_sized};
+use crate::params::put_value;
 use crate::{Decode, Elements, Encode, EncodeError, Format, IsNull, Type, ValueError};
 
 impl<'r> Decode<'r> for i16 {
@@ -94,6 +95,15 @@ macro_rules! encode {
             #[inline]
             fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
                 encode_int(i64::from(*self), ty, out)
+            }
+
+            #[inline]
+            fn encode_sized(&self, ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+                if *ty != Type::$natural {
+                    return put_value(self, ty, out);
+                }
+                put_sized(self.to_be_bytes(), out);
+                Ok(())
             }
 
             fn natural_type(&self) -> Type {

@@ -61,7 +61,19 @@ pub use timestamptz::Timestamptz;
 pub use timetz::TimeTz;
 pub use uuid::Uuid;
 
+use bytes::{BufMut, BytesMut};
+
 use crate::ValueError;
+
+/// Appends a value of a few bytes behind its length.
+#[inline]
+fn put_sized<const N: usize>(value: [u8; N], out: &mut BytesMut) {
+    // No more than a number has.
+    let len = u32::try_from(N).unwrap_or_default();
+    out.reserve(N.saturating_add(4));
+    out.put_u32(len);
+    out.put_slice(&value);
+}
 
 /// The bytes of a value that has a fixed size.
 #[inline]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use crate::params::check_len;
 use crate::{Decode, Encode, EncodeError, Format, IsNull, Type, ValueError};
@@ -40,6 +40,17 @@ impl Encode for str {
         check_text(self)?;
         out.extend_from_slice(self.as_bytes());
         Ok(IsNull::No)
+    }
+
+    #[inline]
+    fn encode_sized(&self, _ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+        check_text(self)?;
+        // Checked to be short enough.
+        let len = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        out.reserve(self.len().saturating_add(4));
+        out.put_u32(len);
+        out.put_slice(self.as_bytes());
+        Ok(())
     }
 
     /// Whatever the type is: the server reads it, as it does a constant in quotes.
@@ -101,6 +112,11 @@ macro_rules! like_str {
             #[inline]
             fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
                 str::encode(self, ty, out)
+            }
+
+            #[inline]
+            fn encode_sized(&self, ty: &Type, out: &mut BytesMut) -> Result<(), EncodeError> {
+                str::encode_sized(self, ty, out)
             }
 
             fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
