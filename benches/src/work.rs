@@ -25,6 +25,19 @@ pub const INSERT: &str = "INSERT INTO sample (id, label, value) VALUES ($1, $2, 
 /// Rows of (int4, text, float8) out of a table.
 pub const COPY_OUT: &str = "COPY copied (id, label, value) TO STDOUT (FORMAT binary)";
 
+/// How many distinct statements a connection runs to show what it takes to remember them.
+pub const STATEMENTS: usize = 100;
+
+/// One of those: (int4) gives (int4, text, timestamptz, int4).
+pub fn distinct(number: usize) -> String {
+    format!("{DISTINCT}{number}{DISTINCT_END}")
+}
+
+/// What [`distinct`] has in front of its number, and behind it.
+pub const DISTINCT: &str = "SELECT id, name, at, ";
+/// See [`DISTINCT`].
+pub const DISTINCT_END: &str = "::int4 FROM item WHERE id = $1";
+
 /// Microseconds of 2026-01-01 00:00:00 UTC since 2000-01-01.
 const AT: i64 = 820_540_800_000_000;
 

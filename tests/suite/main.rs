@@ -1,8 +1,8 @@
 //! The integration tests of cornac, in one program.
 
+mod arbitrary;
 mod batch_drops;
 mod batch_faults;
-mod arbitrary;
 mod cache;
 mod cache_limits;
 mod cancel;
@@ -14,8 +14,8 @@ mod copy_names;
 mod copy_options;
 mod corpus;
 mod credentials;
-mod dropped;
 mod derived;
+mod dropped;
 mod drops;
 mod entry;
 mod fallbacks;

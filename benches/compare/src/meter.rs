@@ -65,16 +65,18 @@ impl Meter {
     }
 }
 
-/// What each of `count` things takes that `make` makes.
+/// What each of `count` things takes that `make` makes, beside a first one: what a process needs once (code that is read in, a runtime, what
+/// connections share) is no connection's.
 pub async fn memory<T, F: Future<Output = Result<Vec<T>>>>(
     count: usize,
-    make: impl FnOnce() -> F,
+    make: impl Fn(usize) -> F,
 ) -> Result<Option<Measured>> {
+    let first = make(1).await?;
     let meter = Meter::start()?;
     let before = status_kib("VmRSS:")?;
-    let held = make().await?;
+    let held = make(count).await?;
     let grown = status_kib("VmRSS:")? - before;
-    drop(held);
+    drop((first, held));
     let measured = meter.finish(count)?;
     let kib_each = grown / float(count)?;
     Ok(measured.map(|measured| Measured { kib_each: Some(kib_each), ..measured }))

@@ -1,5 +1,6 @@
 //! What the drivers work with.
 
+pub use cornac_benches::work::distinct;
 use cornac_benches::work::{ITEMS, sample};
 
 use crate::workload::{TASKS, Workload};
@@ -35,11 +36,6 @@ impl Samples {
 /// INSERT of all rows by arrays.
 pub const UNNEST: &str =
     "INSERT INTO sample (id, label, value) SELECT * FROM unnest($1::int4[], $2::text[], $3::float8[])";
-
-/// One of the distinct statements that a connection runs to show what it takes to remember them.
-pub fn distinct(number: usize) -> String {
-    format!("SELECT id, name, at, {number}::int4 FROM item WHERE id = $1")
-}
 
 /// The bytes of a binary COPY by hand, for drivers that have no typed COPY: in pieces of 64 KiB.
 pub fn copy_bytes<'r>(rows: impl Iterator<Item = (i32, &'r str, f64)>) -> impl Iterator<Item = Vec<u8>> {

@@ -43,9 +43,9 @@ pub const TASKS: usize = 64;
 /// How many connections a pool has.
 pub const POOL: usize = 8;
 
-/// How many connections are held to see what memory each takes, and how many distinct statements each runs.
+/// How many connections are held to see what memory each takes.
 pub const HELD: usize = 50;
-pub const STATEMENTS: usize = 100;
+pub use cornac_benches::work::STATEMENTS;
 
 impl Workload {
     pub const ALL: [Self; 22] = [

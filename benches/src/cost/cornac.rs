@@ -8,12 +8,19 @@ use cornac::{Client, Config, Connection, FromRow, Host, Timestamptz};
 
 use super::Workload;
 use crate::recorded::PORT;
-use crate::work::{BorrowedMeasurement, Measurement, POINT_SELECT, measurements, sample};
+use crate::work::{
+    BorrowedMeasurement, Measurement, POINT_SELECT, STATEMENTS, distinct, measurements, sample,
+};
 
 pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> Result<bool> {
     let config = Config::new(Host::Unix(directory.to_owned()), "cost").port(PORT).dbname("postgres");
     // The runtime has no timers; see the program.
     let config = config.connect_timeout(None).connect_deadline(None);
+    match workload {
+        Workload::IdleConnection => return hold(&config, count, 0).await,
+        Workload::UsedConnection => return hold(&config, count, STATEMENTS).await,
+        _ => {}
+    }
     let mut connection = Connection::connect(&config).await?;
     match workload {
         Workload::PointSelect => point_selects(&mut connection, count).await?,
@@ -22,7 +29,24 @@ pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> R
         Workload::RowCollected => rows_collected(&mut connection, count).await?,
         Workload::PipelinedPointSelect => pipelined_point_selects(&mut connection, count).await?,
         Workload::CopyRow => copy_rows(&mut connection, count).await?,
+        Workload::IdleConnection | Workload::UsedConnection => {}
     }
+    Ok(true)
+}
+
+/// Opens connections and never closes them, so that what they hold is still there at the end of the program.
+async fn hold(config: &Config, count: usize, statements: usize) -> Result<bool> {
+    let mut held = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut connection = Connection::connect(config).await?;
+        for number in 0..statements {
+            let statement = distinct(number);
+            let row: (i32, String, Timestamptz, i32) = connection.fetch_one(&*statement, (7,)).await?;
+            black_box(row);
+        }
+        held.push(connection);
+    }
+    std::mem::forget(held);
     Ok(true)
 }
 

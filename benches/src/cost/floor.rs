@@ -56,6 +56,7 @@ pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> R
                 "the server has counted other rows"
             );
         }
+        Workload::IdleConnection | Workload::UsedConnection => {}
     }
     Ok(())
 }

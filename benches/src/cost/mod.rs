@@ -26,17 +26,23 @@ pub enum Workload {
     RowCollected,
     /// A typed row of three columns into a binary COPY.
     CopyRow,
+    /// A connection that is held, and has done nothing but to connect.
+    IdleConnection,
+    /// A connection that is held, with 100 statements prepared that each have run once.
+    UsedConnection,
 }
 
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::PointSelect,
         Self::PipelinedPointSelect,
         Self::RowDropped,
         Self::RowBorrowed,
         Self::RowCollected,
         Self::CopyRow,
+        Self::IdleConnection,
+        Self::UsedConnection,
     ];
 
     /// Its name on the command line and in files.
@@ -48,7 +54,14 @@ impl Workload {
             Self::RowBorrowed => "row_borrowed",
             Self::RowCollected => "row_collected",
             Self::CopyRow => "copy_row",
+            Self::IdleConnection => "idle_connection",
+            Self::UsedConnection => "used_connection",
         }
+    }
+
+    /// Whether it is what something holds that is counted, and not what doing it costs.
+    pub fn is_held(self) -> bool {
+        matches!(self, Self::IdleConnection | Self::UsedConnection)
     }
 }
 
@@ -107,6 +120,7 @@ impl FromStr for Client {
 /// When dropped, the connection is closed.
 pub async fn run(client: Client, workload: Workload, count: usize, directory: &Path) -> Result<bool> {
     match client {
+        Client::Floor if workload.is_held() => Ok(false),
         Client::Cornac => cornac::run(workload, count, directory).await,
         Client::Floor => floor::run(workload, count, directory).await.map(|()| true),
     }

@@ -9,7 +9,9 @@ use cornac_proto::message::{
     Authentication, Backend, BackendKeyData, CommandComplete, FormatCode, ParameterStatus, TransactionStatus,
 };
 
-use crate::work::{COPY_IN, COPY_OUT, MEASUREMENTS, POINT_SELECT, measurement, sample};
+use crate::work::{
+    COPY_IN, COPY_OUT, DISTINCT, DISTINCT_END, MEASUREMENTS, POINT_SELECT, measurement, sample,
+};
 
 /// How many different rows are repeated in a long result.
 const BLOCK_ROWS: i32 = 1024;
@@ -27,6 +29,7 @@ pub struct Answers {
     /// What follows a StartupMessage.
     pub(super) greeting: Vec<u8>,
     point_select: Recording,
+    distinct: Recording,
     measurements: Recording,
     copy_in: Recording,
     copy_out: Recording,
@@ -40,8 +43,10 @@ pub struct Answers {
 pub(super) struct Recording {
     /// ParameterDescription.
     pub(super) parameters: Vec<u8>,
-    /// RowDescription or NoData.
+    /// RowDescription or NoData of the statement.
     pub(super) columns: Vec<u8>,
+    /// RowDescription or NoData of a portal, whose rows come in binary: clients ask for nothing else.
+    pub(super) portal_columns: Vec<u8>,
     /// What comes in front of the rows of an Execute.
     pub(super) begin: Vec<u8>,
     /// The rows that are repeated, and where each of them ends.
@@ -82,7 +87,13 @@ impl Answers {
                 "SELECT",
                 &[INT4],
                 &[("id", INT4), ("name", TEXT), ("at", TIMESTAMPTZ)],
-                &[point_row()?],
+                &[point_row(None)?],
+            )?,
+            distinct: Recording::rows(
+                "SELECT",
+                &[INT4],
+                &[("id", INT4), ("name", TEXT), ("at", TIMESTAMPTZ), ("int4", INT4)],
+                &[point_row(Some(7))?],
             )?,
             measurements: Recording::rows("SELECT", &[], &MEASUREMENT_COLUMNS, &measurement_rows()?)?,
             copy_in: Recording {
@@ -106,6 +117,7 @@ impl Answers {
             // What a client makes that builds the statement itself, and asks for the columns first.
             _ if sql.starts_with("COPY \"sample\"") => one(&self.copy_in, 0),
             _ if sql.ends_with("FROM \"sample\"") => one(&self.sample, 0),
+            _ if sql.starts_with(DISTINCT) && sql.ends_with(DISTINCT_END) => one(&self.distinct, 1),
             _ => match sql.strip_prefix(MEASUREMENTS).and_then(|limit| limit.parse().ok()) {
                 Some(limit) => one(&self.measurements, limit),
                 None => one(&self.nothing, 0),
@@ -124,10 +136,12 @@ impl Recording {
         columns: &[(&str, u32)],
         rows: &[Vec<u8>],
     ) -> Result<Self> {
-        let columns: Vec<_> = columns.iter().map(|&(name, oid)| (name, oid, FormatCode::Text)).collect();
-        let columns = match columns.as_slice() {
-            [] => message(&Backend::NoData)?,
-            columns => bytes(|out| server::row_description(out, columns))?,
+        let described = |format| {
+            let columns: Vec<_> = columns.iter().map(|&(name, oid)| (name, oid, format)).collect();
+            match columns.as_slice() {
+                [] => message(&Backend::NoData),
+                columns => bytes(|out| server::row_description(out, columns)),
+            }
         };
         let ends = rows.iter().scan(0, |end, row| {
             *end += row.len();
@@ -135,7 +149,8 @@ impl Recording {
         });
         Ok(Self {
             parameters: bytes(|out| server::parameter_description(out, parameters))?,
-            columns,
+            columns: described(FormatCode::Text)?,
+            portal_columns: described(FormatCode::Binary)?,
             begin: Vec::new(),
             ends: ends.collect(),
             block: rows.concat().into(),
@@ -169,10 +184,13 @@ fn greeting() -> Result<Vec<u8>> {
     Ok(greeting)
 }
 
-fn point_row() -> Result<Vec<u8>> {
+fn point_row(number: Option<i32>) -> Result<Vec<u8>> {
     let row = measurement(7);
     let (id, at) = (row.id.to_be_bytes(), row.at.postgres_micros().to_be_bytes());
-    bytes(|out| server::data_row(out, &[Some(&id), Some(b"tusk of ivory, item 7"), Some(&at)]))
+    let number = number.map(i32::to_be_bytes);
+    let mut values = vec![Some(&id[..]), Some(b"tusk of ivory, item 7"), Some(&at)];
+    values.extend(number.as_ref().map(|number| Some(&number[..])));
+    bytes(|out| server::data_row(out, &values))
 }
 
 fn measurement_rows() -> Result<Vec<Vec<u8>>> {

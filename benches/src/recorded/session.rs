@@ -179,7 +179,7 @@ impl<'a> Session<'a> {
             }
             Frontend::DescribePortal(name) => {
                 let answer = self.portals.get(name.as_bytes()).unwrap_or(&nothing);
-                self.out.extend(&answer.recording.columns);
+                self.out.extend(&answer.recording.portal_columns);
             }
             Frontend::Execute { portal, .. } => {
                 let answer = *self.portals.get(portal.as_bytes()).unwrap_or(&nothing);

@@ -28,11 +28,23 @@ pub struct Prepared(Arc<Inner>);
 struct Inner {
     /// `None`: the unnamed statement, which is parsed in front of each Bind.
     name: Option<Arc<StatementName>>,
-    sql: Arc<str>,
-    key: OwnedKey,
-    description: Arc<Description>,
+    known: Arc<Known>,
     /// The server has forgotten it, or it no longer is what it was.
     stale: AtomicBool,
+}
+
+/// A statement, and what was said of it: the part that all connections share on which it means the same.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) sql: Arc<str>,
+    pub(crate) key: OwnedKey,
+    pub(crate) description: Arc<Description>,
+}
+
+impl Known {
+    pub(crate) fn is(&self, key: &Key<'_>) -> bool {
+        *self.sql == *key.sql && self.key.is(key)
+    }
 }
 
 /// What the server said of a statement, and the formats in which its result is asked for.
@@ -57,34 +69,35 @@ pub(crate) enum Currency {
 }
 
 impl Prepared {
-    pub(crate) fn new(
-        name: Option<Arc<StatementName>>,
-        sql: Arc<str>,
-        key: OwnedKey,
-        description: Arc<Description>,
-    ) -> Self {
-        Self(Arc::new(Inner { name, sql, key, description, stale: AtomicBool::new(false) }))
+    pub(crate) fn new(name: Option<Arc<StatementName>>, known: Arc<Known>) -> Self {
+        Self(Arc::new(Inner { name, known, stale: AtomicBool::new(false) }))
     }
 
     /// The same statement, with another description.
     pub(crate) fn redescribed(&self, description: Description) -> Self {
-        let Inner { name, sql, key, .. } = &*self.0;
-        Self::new(name.clone(), Arc::clone(sql), key.clone(), Arc::new(description))
+        let Known { sql, key, .. } = &*self.0.known;
+        let (sql, key, description) = (Arc::clone(sql), key.clone(), Arc::new(description));
+        self.sharing(Arc::new(Known { sql, key, description }))
+    }
+
+    /// The same statement, with what others know of it too.
+    pub(crate) fn sharing(&self, known: Arc<Known>) -> Self {
+        Self::new(self.0.name.clone(), known)
     }
 
     /// The SQL text.
     pub fn sql(&self) -> &str {
-        &self.0.sql
+        &self.0.known.sql
     }
 
     /// The types of `$1`, `$2`, ...: those that were declared, or else as the server inferred them.
     pub fn parameter_types(&self) -> &[Type] {
-        &self.0.description.parameters
+        &self.0.known.description.parameters
     }
 
     /// The columns of the result; none when the statement returns no rows.
     pub fn columns(&self) -> &Columns {
-        &self.0.description.columns
+        &self.0.known.description.columns
     }
 
     /// Whether its parameters are of the same types as another's, and those are defined in the same way.
@@ -107,24 +120,24 @@ impl Prepared {
         self.0.name.is_none()
     }
 
-    pub(crate) fn shared_sql(&self) -> &Arc<str> {
-        &self.0.sql
+    pub(crate) fn known(&self) -> &Arc<Known> {
+        &self.0.known
     }
 
     pub(crate) fn declared(&self) -> &[Type] {
-        self.0.key.declared()
+        self.0.known.key.declared()
     }
 
     pub(crate) fn description(&self) -> &Arc<Description> {
-        &self.0.description
+        &self.0.known.description
     }
 
     pub(crate) fn key<'k>(&'k self, path: &'k SearchPath) -> Key<'k> {
-        Key { sql: &self.0.sql, declared: self.0.key.declared(), path }
+        Key { sql: self.sql(), declared: self.declared(), path }
     }
 
     pub(crate) fn is(&self, key: &Key<'_>) -> bool {
-        *self.0.sql == *key.sql && self.0.key.is(key)
+        self.0.known.is(key)
     }
 
     pub(crate) fn set_stale(&self) {

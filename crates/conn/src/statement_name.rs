@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cornac_proto::message::BindHead;
+use cornac_proto::message::{BindHead, STATEMENT_NAME_MAX};
 
 /// How long a name may be: the prefix and two numbers in base 32.
 const NAME_MAX: usize = PREFIX.len() + 13 + 1 + 13;
+
+const _: () = assert!(NAME_MAX <= STATEMENT_NAME_MAX);
 
 /// How every name begins.
 pub(crate) const PREFIX: &str = "cornac_";

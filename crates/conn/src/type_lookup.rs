@@ -1,6 +1,5 @@
 //! Asking the server what types are: once for each that no connection to the database has met, all that a statement needs in one query.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cornac_proto::message::{Backend, BackendTag, ServerMessage, TransactionStatus};
@@ -75,8 +74,8 @@ pub(crate) fn statement() -> Prepared {
         Type::OID_ARRAY,
     ];
     let columns: Columns = types.into_iter().map(|ty| Column::new("", ty, Format::Binary)).collect();
-    let key = Key { sql: SQL, declared: &[], path: &SearchPath::default() }.owned();
-    Prepared::new(None, SQL.into(), key, Arc::new(Description::new([Type::OID_ARRAY].into(), columns)))
+    let key = Key { sql: SQL, declared: &[], path: &SearchPath::default() };
+    Prepared::new(None, key.known(Description::new([Type::OID_ARRAY].into(), columns)))
 }
 
 /// What the answer says of one type.

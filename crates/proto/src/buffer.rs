@@ -13,9 +13,13 @@ const KEPT: usize = 16 << 10;
 /// As [`KEPT`], for bytes to be sent while a pipeline or a COPY goes on.
 const KEPT_BUSY: usize = 256 << 10;
 
-/// Bytes that are read from a socket at a time: at first, and when reads find all their room filled.
-const READ_MIN: usize = 8 << 10;
+/// Bytes that are read from a socket at a time: at first, and when reads find all their room filled. Answers to most statements are
+/// short, and each connection of a pool has a buffer.
+const READ_MIN: usize = 2 << 10;
 const READ_MAX: usize = 64 << 10;
+
+/// At most so many are read at a time at the beginning of the next request, however many the last one needed.
+const READ_IDLE_MAX: usize = 8 << 10;
 
 /// What is kept of a message that is thrown away, in bytes: its newest, among which a dying server's last words stand.
 const LAST_WORDS: usize = 8 << 10;
@@ -205,7 +209,7 @@ impl ReceiveBuffer {
 
     /// The session is idle: what a large result needed is given back.
     pub(crate) fn give_back(&mut self) {
-        self.read = READ_MIN;
+        self.read = self.read.min(READ_IDLE_MAX);
         self.release();
     }
 
@@ -409,6 +413,25 @@ mod tests {
         assert_eq!(whole, Ok(None));
         buffer.room();
         assert!(buffer.capacity() < 64 << 10, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn short_answers_need_a_small_buffer_and_long_ones_a_larger_one_the_next_time_too() {
+        let mut buffer = ReceiveBuffer::default();
+        buffer.append(b"Z\0\0\0\x05I");
+        buffer.take(6);
+        buffer.give_back();
+        buffer.room();
+        assert_eq!(buffer.capacity(), READ_MIN);
+        // Reads that fill all their room, until there is room for more than is left.
+        while buffer.read < READ_MAX {
+            let len = buffer.room().len();
+            buffer.handle_received(len);
+        }
+        buffer.take(buffer.untaken().len());
+        buffer.give_back();
+        buffer.room();
+        assert!((READ_IDLE_MAX..=KEPT).contains(&buffer.capacity()), "{}", buffer.capacity());
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Baseline {
             let name = row.workload.name();
             for kind in KINDS {
                 let kind_name = kind.name.replace('_', " ");
-                match (row.cornac.as_ref().map(kind.of), self.figure(row.workload, kind.name)) {
+                match (row.cornac.as_ref().and_then(kind.of), self.figure(row.workload, kind.name)) {
                     (Some(now), Some(before)) if kind.has_grown(now, before) => findings.push(format!(
                         "{name}: {} {kind_name}, and {before} are checked in; find out why, or `cargo xtask cost --update`",
                         kind.rounded(now)
@@ -54,8 +54,9 @@ impl Baseline {
     pub(super) fn update(&mut self, rows: &[Row]) -> Result<()> {
         for row in rows {
             let Some(cornac) = &row.cornac else { continue };
-            let figures =
-                KINDS.iter().map(|kind| (kind.name.to_owned(), json!(kind.rounded((kind.of)(cornac)))));
+            let figures = KINDS
+                .iter()
+                .filter_map(|kind| Some((kind.name.to_owned(), json!(kind.rounded((kind.of)(cornac)?)))));
             self.0.insert(row.workload.name().to_owned(), figures.collect::<Map<_, _>>().into());
         }
         let file = file();

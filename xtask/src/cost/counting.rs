@@ -36,9 +36,13 @@ impl Counting {
 
     /// What the work costs each time it is done; `None` when the client has no verb for it.
     pub(super) fn figures(&self, client: Client, workload: Workload) -> Result<Option<Figures>> {
+        if workload.is_held() {
+            let held = self.slope(client, workload, Self::heap_bytes)?;
+            return Ok(held.map(|heap_bytes| Figures::Held { heap_bytes }));
+        }
         let Some(instructions) = self.slope(client, workload, Self::instructions)? else { return Ok(None) };
         let slope = |count| self.slope(client, workload, count)?.context("the verb was there a moment ago");
-        Ok(Some(Figures {
+        Ok(Some(Figures::Done {
             instructions,
             allocations: slope(Self::allocations)?,
             system_calls: slope(Self::system_calls)?,
@@ -82,13 +86,24 @@ impl Counting {
     }
 
     fn allocations(&self, client: Client, workload: Workload, count: usize) -> Result<Option<u64>> {
+        // `total heap usage: 1,234 allocs, 1,230 frees, 56,789 bytes allocated`
+        self.memcheck(client, workload, count, "total heap usage: ")
+    }
+
+    /// What the client has not given back when it ends.
+    fn heap_bytes(&self, client: Client, workload: Workload, count: usize) -> Result<Option<u64>> {
+        // `in use at exit: 1,234 bytes in 56 blocks`
+        self.memcheck(client, workload, count, "in use at exit: ")
+    }
+
+    /// The number that memcheck says behind `what`.
+    fn memcheck(&self, client: Client, workload: Workload, count: usize, what: &str) -> Result<Option<u64>> {
         let mut command = Command::new("valgrind");
         command.args(["--tool=memcheck", "--leak-check=no", "--undef-value-errors=no"]);
         let Some(said) = self.run(command, client, workload, count)? else { return Ok(None) };
-        // `total heap usage: 1,234 allocs, 1,230 frees, 56,789 bytes allocated`
-        let usage = said.lines().find_map(|line| line.split_once("total heap usage: "));
-        let allocations = usage.and_then(|(_, usage)| usage.split_whitespace().next());
-        Ok(Some(allocations.context("memcheck gave no totals")?.replace(',', "").parse()?))
+        let said = said.lines().find_map(|line| line.split_once(what));
+        let number = said.and_then(|(_, behind)| behind.split_whitespace().next());
+        Ok(Some(number.context("memcheck gave no totals")?.replace(',', "").parse()?))
     }
 
     fn system_calls(&self, client: Client, workload: Workload, count: usize) -> Result<Option<u64>> {
@@ -140,6 +155,7 @@ fn sizes(workload: Workload) -> (usize, usize) {
         Workload::RowDropped | Workload::RowBorrowed | Workload::RowCollected | Workload::CopyRow => {
             (1 << 14, 1 << 15)
         }
+        Workload::IdleConnection | Workload::UsedConnection => (20, 60),
     }
 }
 

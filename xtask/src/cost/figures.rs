@@ -5,27 +5,46 @@ use serde_json::{Map, Value, json};
 
 use super::baseline::Baseline;
 
-/// What doing something once costs.
+/// What doing something once costs, or what is held takes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Figures {
-    pub(super) instructions: f64,
-    pub(super) allocations: f64,
-    pub(super) system_calls: f64,
+pub(super) enum Figures {
+    Done { instructions: f64, allocations: f64, system_calls: f64 },
+    Held { heap_bytes: f64 },
 }
 
 /// What is counted, under its name in files, and how it is shown.
-pub(super) const KINDS: [Kind; 3] = [
-    Kind { name: "instructions", decimals: 0, of: |figures| figures.instructions },
-    Kind { name: "allocations", decimals: 2, of: |figures| figures.allocations },
-    Kind { name: "system_calls", decimals: 2, of: |figures| figures.system_calls },
+pub(super) const KINDS: [Kind; 4] = [
+    Kind { name: "instructions", decimals: 0, of: |figures| figures.done().map(|done| done[0]) },
+    Kind { name: "allocations", decimals: 2, of: |figures| figures.done().map(|done| done[1]) },
+    Kind { name: "system_calls", decimals: 2, of: |figures| figures.done().map(|done| done[2]) },
+    Kind { name: "heap_bytes", decimals: 0, of: Figures::heap_bytes },
 ];
+
+impl Figures {
+    fn done(&self) -> Option<[f64; 3]> {
+        match *self {
+            Self::Done { instructions, allocations, system_calls } => {
+                Some([instructions, allocations, system_calls])
+            }
+            Self::Held { .. } => None,
+        }
+    }
+
+    fn heap_bytes(&self) -> Option<f64> {
+        match *self {
+            Self::Held { heap_bytes } => Some(heap_bytes),
+            Self::Done { .. } => None,
+        }
+    }
+}
 
 /// One of the figures.
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
     decimals: usize,
-    pub(super) of: fn(&Figures) -> f64,
+    /// None where it is not what the workload is about.
+    pub(super) of: fn(&Figures) -> Option<f64>,
 }
 
 /// A workload's figures.
@@ -33,17 +52,19 @@ pub(super) struct Kind {
 pub(super) struct Row {
     pub(super) workload: Workload,
     pub(super) cornac: Option<Figures>,
-    pub(super) floor: Figures,
+    pub(super) floor: Option<Figures>,
 }
 
-/// What cornac may cost at most: instructions, allocations, system calls. Set beside a floor that was counted when it was set.
-fn ceilings(workload: Workload) -> [Option<f64>; 3] {
+/// What cornac may cost at most: instructions, allocations, system calls, bytes. Set beside a floor that was counted when it was set.
+fn ceilings(workload: Workload) -> [Option<f64>; 4] {
     match workload {
-        Workload::PointSelect => [Some(3500.0), Some(1.0), Some(4.0)],
-        Workload::PipelinedPointSelect | Workload::RowCollected => [Some(900.0), Some(1.0), None],
-        Workload::RowDropped => [Some(650.0), Some(1.0), None],
-        Workload::RowBorrowed => [Some(450.0), Some(0.0), None],
-        Workload::CopyRow => [Some(850.0), None, None],
+        Workload::PointSelect => [Some(3500.0), Some(1.0), Some(4.0), None],
+        Workload::PipelinedPointSelect | Workload::RowCollected => [Some(900.0), Some(1.0), None, None],
+        Workload::RowDropped => [Some(650.0), Some(1.0), None, None],
+        Workload::RowBorrowed => [Some(450.0), Some(0.0), None, None],
+        Workload::CopyRow => [Some(850.0), None, None, None],
+        Workload::IdleConnection => [None, None, None, Some(16_384.0)],
+        Workload::UsedConnection => [None, None, None, Some(40_960.0)],
     }
 }
 
@@ -52,7 +73,11 @@ pub(super) fn print(rows: &[Row], baseline: &Baseline) {
     for row in rows {
         for (kind, ceiling) in KINDS.iter().zip(ceilings(row.workload)) {
             let shown = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| kind.shown(figure));
-            let cornac = row.cornac.as_ref().map(kind.of);
+            let cornac = row.cornac.as_ref().and_then(kind.of);
+            let floor = row.floor.as_ref().and_then(kind.of);
+            if cornac.is_none() && floor.is_none() {
+                continue;
+            }
             // Rounded as shown: a hundredth is noise.
             let above = matches!((cornac, ceiling), (Some(cornac), Some(most)) if kind.exceeds(cornac, most));
             println!(
@@ -60,7 +85,7 @@ pub(super) fn print(rows: &[Row], baseline: &Baseline) {
                 row.workload.name(),
                 kind.name.replace('_', " "),
                 cornac.map_or("no verb".to_owned(), |figure| kind.shown(figure)),
-                shown(Some((kind.of)(&row.floor))),
+                shown(floor),
                 shown(baseline.figure(row.workload, kind.name)),
                 shown(ceiling),
                 if above { "  above" } else { "" },
@@ -72,11 +97,15 @@ pub(super) fn print(rows: &[Row], baseline: &Baseline) {
 pub(super) fn json(rows: &[Row]) -> String {
     let figures = |figures: &Figures| {
         Value::from(
-            KINDS.iter().map(|kind| (kind.name.to_owned(), json!((kind.of)(figures)))).collect::<Map<_, _>>(),
+            KINDS
+                .iter()
+                .filter_map(|kind| Some((kind.name.to_owned(), json!((kind.of)(figures)?))))
+                .collect::<Map<_, _>>(),
         )
     };
     let row = |row: &Row| {
-        let clients = json!({ "cornac": row.cornac.as_ref().map(figures), "floor": figures(&row.floor) });
+        let clients =
+            json!({ "cornac": row.cornac.as_ref().map(figures), "floor": row.floor.as_ref().map(figures) });
         (row.workload.name().to_owned(), clients)
     };
     let all: Map<_, _> = rows.iter().map(row).collect();
@@ -115,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_figure_has_grown_when_it_is_more_than_a_twentieth_above_the_one_before() {
-        let [instructions, allocations, _] = KINDS;
+        let [instructions, allocations, ..] = KINDS;
         assert!(!instructions.has_grown(1050.4, 1000.0));
         assert!(instructions.has_grown(1051.0, 1000.0));
         assert!(!allocations.has_grown(0.01, 0.0));

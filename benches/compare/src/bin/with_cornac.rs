@@ -43,8 +43,8 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         Workload::ConnectAgain => connects(|| Ok(scram(target)), Some(scram(target)), count).await,
         Workload::ConnectTls => connects(|| tls(target), None, count).await,
         Workload::ConnectTlsAgain => connects(|| tls(target), Some(tls(target)?), count).await,
-        Workload::MemoryIdle => memory(count, || connections(unix(target), count, 0)).await,
-        Workload::MemoryUsed => memory(count, || connections(unix(target), count, STATEMENTS)).await,
+        Workload::MemoryIdle => held(target, count, 0).await,
+        Workload::MemoryUsed => held(target, count, STATEMENTS).await,
         Workload::PipelineSyncs => pipeline(target, count, false).await,
         Workload::PipelineOneSync => pipeline(target, count, true).await,
         Workload::CopyIn | Workload::InsertCopy => copy_in(target, count).await,
@@ -297,14 +297,19 @@ async fn connect(config: &Config) -> Result<()> {
     Ok(connection.close().await?)
 }
 
+async fn held(target: &Target, count: usize, statements: usize) -> Result<Option<Measured>> {
+    let config = unix(target);
+    memory(count, |count| connections(&config, count, statements)).await
+}
+
 async fn connections(
-    config: Config,
+    config: &Config,
     count: usize,
     statements: usize,
 ) -> Result<Vec<(Connection, Vec<cornac::Prepared>)>> {
     let mut connections = Vec::new();
     for _ in 0..count {
-        let mut connection = Connection::connect(&config).await?;
+        let mut connection = Connection::connect(config).await?;
         let mut prepared = Vec::new();
         for number in 0..statements {
             let statement = connection.prepare(&distinct(number)).await?;

@@ -75,7 +75,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
             let url = format!("host={host} port={port} user={user} dbname={DATABASE} password='{password}'");
             connects(&url, count).await
         }
-        Workload::MemoryIdle => memory(count, || connections(target, count)).await,
+        Workload::MemoryIdle => memory(count, |count| connections(target, count)).await,
         // Its statements are types: there are not a hundred here, and their text is not the recorded one. Its TLS is the application's.
         Workload::MemoryUsed
         | Workload::RowsRecorded

@@ -56,8 +56,8 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
             let options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(&target.root);
             connects(&options, count).await
         }
-        Workload::MemoryIdle => memory(count, || connections(target, count, 0)).await,
-        Workload::MemoryUsed => memory(count, || connections(target, count, STATEMENTS)).await,
+        Workload::MemoryIdle => memory(count, |count| connections(target, count, 0)).await,
+        Workload::MemoryUsed => memory(count, |count| connections(target, count, STATEMENTS)).await,
         Workload::Shared
         | Workload::PipelineSyncs
         | Workload::PipelineOneSync

@@ -67,8 +67,8 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
             config.host(HOST).password(&target.password).ssl_mode(SslMode::Require);
             connects(&config, tls(target)?, count).await
         }
-        Workload::MemoryIdle => memory(count, || connections(target, count, 0)).await,
-        Workload::MemoryUsed => memory(count, || connections(target, count, STATEMENTS)).await,
+        Workload::MemoryIdle => memory(count, |count| connections(target, count, 0)).await,
+        Workload::MemoryUsed => memory(count, |count| connections(target, count, STATEMENTS)).await,
         Workload::PipelineOneSync => Ok(None),
     }
 }

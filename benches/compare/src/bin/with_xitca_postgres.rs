@@ -54,8 +54,8 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
             config.host_path(target.socket_file()).password(&target.password);
             connects(&config, count).await
         }
-        Workload::MemoryIdle => memory(count, || connections(target, count, 0)).await,
-        Workload::MemoryUsed => memory(count, || connections(target, count, STATEMENTS)).await,
+        Workload::MemoryIdle => memory(count, |count| connections(target, count, 0)).await,
+        Workload::MemoryUsed => memory(count, |count| connections(target, count, STATEMENTS)).await,
         // Its TLS trusts every certificate.
         Workload::ConnectTls | Workload::ConnectTlsAgain | Workload::PipelineOneSync | Workload::CopyOut => {
             Ok(None)

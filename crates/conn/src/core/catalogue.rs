@@ -8,7 +8,7 @@ use cornac_types::{Epochs, Type};
 use super::lru::Lru;
 use super::registry::Registry;
 use super::statements::Key;
-use crate::prepared::{Currency, Description};
+use crate::prepared::{Currency, Description, Known};
 
 /// Descriptions kept of the statements of one database.
 const DESCRIPTIONS: usize = 1024;
@@ -25,22 +25,9 @@ const DATABASES: usize = 64;
 /// *epoch*, in which descriptions of an earlier one that speak of such types are no longer true.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    statements: Mutex<Lru<Described>>,
+    statements: Mutex<Lru<Arc<Known>>>,
     types: Mutex<Registry>,
     epochs: Epochs,
-}
-
-#[derive(Debug)]
-struct Described {
-    sql: Arc<str>,
-    key: super::statements::OwnedKey,
-    description: Arc<Description>,
-}
-
-impl Described {
-    fn is(&self, key: &Key<'_>) -> bool {
-        *self.sql == *key.sql && self.key.is(key)
-    }
 }
 
 impl Default for Catalogue {
@@ -54,20 +41,24 @@ impl Default for Catalogue {
 }
 
 impl Catalogue {
-    /// What is known of a statement: its text, to share, and its description.
-    pub(crate) fn get(&self, key: &Key<'_>) -> Option<(Arc<str>, Arc<Description>)> {
-        let mut known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = known.hash(key);
-        let described = known.find(hash, |described| described.is(key))?;
-        Some((Arc::clone(&described.sql), Arc::clone(&described.description)))
+    /// What is known of a statement.
+    pub(crate) fn get(&self, key: &Key<'_>) -> Option<Arc<Known>> {
+        let mut statements = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = statements.hash(key);
+        statements.find(hash, |known| known.is(key)).cloned()
     }
 
-    /// Keeps what a server has said of a statement.
-    pub(crate) fn put(&self, key: &Key<'_>, sql: &Arc<str>, description: &Arc<Description>) {
-        let (sql, description) = (Arc::clone(sql), Arc::clone(description));
-        let mut known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = known.hash(key);
-        known.insert(hash, Described { sql, key: key.owned(), description }, |described| described.is(key));
+    /// Keeps what a server has said of a statement. Where that was known, what was known is given, for connections to share.
+    pub(crate) fn put(&self, said: &Arc<Known>, key: &Key<'_>) -> Arc<Known> {
+        let mut statements = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = statements.hash(key);
+        match statements.find(hash, |known| known.is(key)) {
+            Some(known) if known.description == said.description => Arc::clone(known),
+            _ => {
+                statements.insert(hash, Arc::clone(said), |known| known.is(key));
+                Arc::clone(said)
+            }
+        }
     }
 
     /// Forgets everything: tables or types are not what they were.
@@ -112,9 +103,9 @@ impl Catalogue {
 
     /// Forgets a statement whose description has proven wrong.
     pub(crate) fn forget(&self, key: &Key<'_>) {
-        let mut known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = known.hash(key);
-        known.remove(hash, |described| described.is(key));
+        let mut statements = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = statements.hash(key);
+        statements.remove(hash, |known| known.is(key));
     }
 }
 
@@ -141,5 +132,30 @@ impl Catalogues {
             known.retain(|_, catalogue| Arc::strong_count(catalogue) > 1);
         }
         Arc::clone(known.entry(whereabouts).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cornac_types::Type;
+
+    use super::*;
+    use crate::core::statements::SearchPath;
+    use crate::prepared::Description;
+
+    #[test]
+    fn connections_that_are_told_the_same_share_what_they_know() {
+        let path = SearchPath::default();
+        let key = Key { sql: "SELECT $1", declared: &[], path: &path };
+        let said =
+            |parameter: Type| key.known(Description::new([parameter].into(), [].into_iter().collect()));
+        let catalogue = Catalogue::default();
+        let first = catalogue.put(&said(Type::INT4), &key);
+        assert!(Arc::ptr_eq(&catalogue.put(&said(Type::INT4), &key), &first));
+        assert!(catalogue.get(&key).is_some_and(|known| Arc::ptr_eq(&known, &first)));
+        // What has changed since is told to those who come later.
+        let changed = catalogue.put(&said(Type::TEXT), &key);
+        assert!(!Arc::ptr_eq(&changed, &first));
+        assert!(catalogue.get(&key).is_some_and(|known| Arc::ptr_eq(&known, &changed)));
     }
 }

@@ -10,7 +10,7 @@ use super::effects::Effect;
 use super::lru::Lru;
 use super::registry::{self, Described, Registry};
 use super::stale::Stale;
-use crate::prepared::{Currency, Description, Prepared};
+use crate::prepared::{Currency, Description, Known, Prepared};
 use crate::statement::{StatementMode, StatementRef};
 use crate::statement_name::StatementNames;
 
@@ -31,9 +31,11 @@ pub(crate) struct OwnedKey {
 }
 
 impl Key<'_> {
-    pub(crate) fn owned(self) -> OwnedKey {
+    /// The statement, with what is known of it.
+    pub(crate) fn known(self, description: Description) -> Arc<Known> {
         let declared = (!self.declared.is_empty()).then(|| self.declared.into());
-        OwnedKey { declared, path: self.path.clone() }
+        let key = OwnedKey { declared, path: self.path.clone() };
+        Arc::new(Known { sql: self.sql.into(), key, description: Arc::new(description) })
     }
 }
 
@@ -180,24 +182,22 @@ impl Statements {
         let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path: &self.path };
         let declared = statement.declared_description().and_then(|mut description| {
             let is_known = self.resolve(&mut [&mut description]).is_empty();
-            is_known.then(|| (statement.sql().into(), Arc::new(description)))
+            is_known.then(|| key.known(description))
         });
         let known = || {
             let known = self.is_shared().then(|| self.catalogue.get(&key)).flatten();
-            known.filter(|(_, description)| self.is_current(description))
+            known.filter(|known| self.is_current(&known.description))
         };
-        let Some((sql, description)) = declared.or_else(known) else { return Preparation::Unknown };
-        let key = key.owned();
+        let Some(known) = declared.or_else(known) else { return Preparation::Unknown };
         let name = (mode == StatementMode::Named).then(|| Arc::new(self.names.fresh()));
-        Preparation::Described(Prepared::new(name, sql, key, description))
+        Preparation::Described(Prepared::new(name, known))
     }
 
     /// A statement that is about to be parsed and described: what is not known yet is empty.
     pub(crate) fn undescribed(&mut self, statement: &StatementRef<'_>, mode: StatementMode) -> Prepared {
         let key = Key { sql: statement.sql(), declared: statement.parameter_types(), path: &self.path };
-        let key = key.owned();
         let name = (mode == StatementMode::Named).then(|| Arc::new(self.names.fresh()));
-        Prepared::new(name, statement.sql().into(), key, Arc::new(Description::default()))
+        Prepared::new(name, key.known(Description::default()))
     }
 
     /// The server has parsed a statement: it stays so until it is closed.
@@ -213,16 +213,18 @@ impl Statements {
 
     /// The server has parsed and described a statement.
     pub(crate) fn learn(&mut self, asked: &Prepared, description: Description) -> Prepared {
-        let prepared = asked.redescribed(description);
+        let mut prepared = asked.redescribed(description);
+        if self.is_shared() {
+            prepared = prepared.sharing(self.catalogue.put(prepared.known(), &prepared.key(&self.path)));
+        }
         self.parsed(&prepared);
-        self.described(&prepared);
         prepared
     }
 
     /// The server has described a statement.
     pub(crate) fn described(&mut self, prepared: &Prepared) {
         if self.is_shared() {
-            self.catalogue.put(&prepared.key(&self.path), prepared.shared_sql(), prepared.description());
+            self.catalogue.put(prepared.known(), &prepared.key(&self.path));
         }
     }
 

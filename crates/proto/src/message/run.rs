@@ -7,8 +7,9 @@ use super::{BindParameters, FormatCode};
 use crate::error::EncodeError;
 use crate::frame::fill_in_length;
 
-/// The longest name that a [`BindHead`] holds, in bytes: as much of a name as PostgreSQL keeps.
-pub const STATEMENT_NAME_MAX: usize = 63;
+/// The longest name that a [`BindHead`] holds, in bytes. A connection keeps one for each of its statements, which is why it is no longer
+/// than two numbers behind a word need; PostgreSQL keeps 63.
+pub const STATEMENT_NAME_MAX: usize = 34;
 
 /// What stands in front of the parameters of a Bind of the unnamed portal: the name of a statement, checked once.
 #[derive(Clone, Copy)]
