@@ -252,6 +252,34 @@ async fn entry_04_a_certificate_that_is_its_own_root() {
 }
 
 #[tokio::test]
+async fn a_root_file_that_has_changed_counts_for_the_next_connection() {
+    deadline(async {
+        let server = TlsServer::start(&["right"]);
+        server.pki.authority("stranger", P256, "/CN=stranger").unwrap();
+        let right = server.pki.read("root.crt").unwrap();
+        let mut ssl = SslOptions::default();
+        ssl.mode = SslMode::VerifyFull;
+        ssl.root_cert = SslRootCert::File(server.pki.write("roots.pem", &right).unwrap());
+        // One configuration, which remembers what it has read.
+        let config = server.config_with("trusted", "db.example", ssl);
+        for _ in 0..2 {
+            assert_eq!(outcome(&config).await, "TLS");
+        }
+        server.pki.write("roots.pem", server.pki.read("stranger.crt").unwrap()).unwrap();
+        for config in [config.clone(), config.clone()] {
+            let refused = outcome(&config).await;
+            assert!(refused.contains("certificate"), "{refused}");
+        }
+        std::fs::remove_file(server.pki.path("roots.pem")).unwrap();
+        let missing = outcome(&config).await;
+        assert!(missing.contains("roots.pem"), "{missing}");
+        server.pki.write("roots.pem", &right).unwrap();
+        still_usable(&mut Connection::connect(&config).await.unwrap()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn entry_04_chains_are_checked_link_by_link() {
     deadline(async {
         let pki = Pki::new().unwrap();

@@ -33,6 +33,7 @@ use crate::core::catalogue::{Catalogues, Whereabouts};
 use crate::core::statements::Statements;
 use crate::credentials::{CredentialError, CredentialProvider, KeyMemory};
 use crate::statement::StatementMode;
+use crate::tls::TlsMemory;
 pub use error::ConfigError;
 pub use host::{Host, HostSpec, LoadBalanceHosts, TargetSessionAttrs};
 pub use ssl::{SslCertMode, SslMode, SslNegotiation, SslOptions, SslRootCert, TlsVersion};
@@ -101,6 +102,7 @@ pub struct Config {
     oauth_token_from: Option<CredentialProvider>,
     scram_keys: Option<ScramKeys>,
     key_memory: KeyMemory,
+    tls_memory: TlsMemory,
     versions: (ProtocolVersion, ProtocolVersion),
     policy: AuthPolicy,
     dbname: Option<String>,
@@ -157,6 +159,7 @@ impl Config {
             oauth_token_from: None,
             scram_keys: None,
             key_memory: KeyMemory::default(),
+            tls_memory: TlsMemory::default(),
             versions: (ProtocolVersion::V3_0, ProtocolVersion::V3_0),
             policy: AuthPolicy::default(),
             dbname: None,
@@ -431,6 +434,10 @@ impl Config {
 
     pub(crate) fn key_memory(&self) -> &KeyMemory {
         &self.key_memory
+    }
+
+    pub(crate) fn tls_memory(&self) -> &TlsMemory {
+        &self.tls_memory
     }
 
     /// The statements of a new connection to one of the hosts.

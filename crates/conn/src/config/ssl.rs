@@ -86,6 +86,9 @@ pub enum TlsVersion {
 }
 
 /// libpq's settings of TLS.
+///
+/// A configuration and its clones remember what they have read from the files that are named here, our own key among it, until a file or a
+/// setting changes; connections see a change of a file when they are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SslOptions {

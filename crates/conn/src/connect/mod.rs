@@ -361,16 +361,16 @@ impl<'c> Connecting<'c> {
         }
     }
 
-    /// The TLS side of an attempt at `spec`. Files are read once for all attempts, away from the reactor.
+    /// The TLS side of an attempt at `spec`. Files are looked at once for all attempts, away from the reactor, and read if they
+    /// are not what they were when another connection was made.
     async fn tls_route(&mut self, spec: &HostSpec) -> Result<TlsRoute, ConnectFailure> {
         let options = self.config.ssl_options();
         let client = match &self.tls {
             Some(client) => Arc::clone(client),
             None => {
-                let options = options.clone();
-                let loaded = tokio::task::spawn_blocking(move || TlsClient::load(&options)).await;
-                let client = Arc::new(loaded.map_err(std::io::Error::other)??);
-                Arc::clone(self.tls.insert(client))
+                let (options, memory) = (options.clone(), self.config.tls_memory().clone());
+                let loaded = tokio::task::spawn_blocking(move || memory.load(&options)).await;
+                Arc::clone(self.tls.insert(loaded.map_err(std::io::Error::other)??))
             }
         };
         let host = match &spec.host {

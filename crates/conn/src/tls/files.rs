@@ -10,11 +10,17 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use zeroize::Zeroizing;
 
 use super::error::TlsError;
+use super::sources::Sources;
 
 const ENCRYPTED_PKCS8: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// The text of a file; `None` where there is no such file.
-fn read(what: &'static str, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
+fn read(
+    what: &'static str,
+    path: &Path,
+    sources: &mut Sources,
+) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
+    sources.add(path);
     match fs::read(path) {
         Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -28,8 +34,9 @@ fn read(what: &'static str, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, T
 pub(super) fn certificates(
     what: &'static str,
     path: &Path,
+    sources: &mut Sources,
 ) -> Result<Option<Vec<CertificateDer<'static>>>, TlsError> {
-    let Some(bytes) = read(what, path)? else { return Ok(None) };
+    let Some(bytes) = read(what, path, sources)? else { return Ok(None) };
     let content = |why| TlsError::Content { what, path: path.to_owned(), why };
     // DER begins with the tag of a SEQUENCE, which no text does.
     if bytes.first() == Some(&0x30) {
@@ -42,9 +49,9 @@ pub(super) fn certificates(
 }
 
 /// All revocation lists of a file, in PEM or one in DER.
-pub(super) fn revocation_lists(path: &Path) -> Result<Option<Vec<Vec<u8>>>, TlsError> {
+pub(super) fn revocation_lists(path: &Path, sources: &mut Sources) -> Result<Option<Vec<Vec<u8>>>, TlsError> {
     const WHAT: &str = "certificate revocation list file";
-    let Some(bytes) = read(WHAT, path)? else { return Ok(None) };
+    let Some(bytes) = read(WHAT, path, sources)? else { return Ok(None) };
     let content = |why| TlsError::Content { what: WHAT, path: path.to_owned(), why };
     if bytes.first() == Some(&0x30) {
         return Ok(Some(vec![bytes.to_vec()]));
@@ -57,7 +64,11 @@ pub(super) fn revocation_lists(path: &Path) -> Result<Option<Vec<Vec<u8>>>, TlsE
 }
 
 /// All revocation lists of a directory in OpenSSL's layout: files named by a hash and `.r0`, `.r1`, ...
-pub(super) fn revocation_directory(directory: &Path) -> Result<Vec<Vec<u8>>, TlsError> {
+pub(super) fn revocation_directory(
+    directory: &Path,
+    sources: &mut Sources,
+) -> Result<Vec<Vec<u8>>, TlsError> {
+    sources.add(directory);
     let failed = |source| TlsError::File {
         what: "certificate revocation list directory",
         path: directory.to_owned(),
@@ -71,7 +82,7 @@ pub(super) fn revocation_directory(directory: &Path) -> Result<Vec<Vec<u8>>, Tls
             .strip_prefix('r')
             .is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()));
         if numbered {
-            lists.extend(revocation_lists(&path)?.unwrap_or_default());
+            lists.extend(revocation_lists(&path, sources)?.unwrap_or_default());
         }
     }
     Ok(lists)
@@ -81,13 +92,14 @@ pub(super) fn revocation_directory(directory: &Path) -> Result<Vec<Vec<u8>>, Tls
 pub(super) fn private_key(
     path: &Path,
     password: Option<&Secret>,
+    sources: &mut Sources,
 ) -> Result<PrivateKeyDer<'static>, TlsError> {
     const WHAT: &str = "private key file";
     let content = |why| TlsError::Content { what: WHAT, path: path.to_owned(), why };
     let missing =
         || TlsError::File { what: WHAT, path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
     check_permissions(path)?;
-    let bytes = read(WHAT, path)?.ok_or_else(missing)?;
+    let bytes = read(WHAT, path, sources)?.ok_or_else(missing)?;
     if bytes.first() == Some(&0x30) {
         if let Ok(encrypted) = pkcs8::EncryptedPrivateKeyInfoRef::try_from(bytes.as_slice()) {
             return decrypt(&encrypted, password).map_err(content);

@@ -7,9 +7,11 @@ mod error;
 mod failure;
 mod files;
 mod key_log;
+mod memory;
 mod name;
 mod revocation;
 mod signature;
+mod sources;
 mod verifier;
 
 use std::net::IpAddr;
@@ -30,12 +32,14 @@ use client_certificate::ClientCertificate;
 pub use error::TlsError;
 pub use failure::CertificateFailure;
 use key_log::KeyLogFile;
+pub(crate) use memory::TlsMemory;
+use sources::Sources;
 use verifier::{Check, Findings, Trust, Verifier};
 
 /// The protocol's name in ALPN.
 const ALPN: &[u8] = b"postgresql";
 
-/// All that TLS needs to know, loaded from files once for all attempts of one `connect`.
+/// All that TLS needs to know, loaded from files.
 #[derive(Debug)]
 pub(crate) struct TlsClient {
     provider: Arc<CryptoProvider>,
@@ -55,11 +59,11 @@ pub(crate) struct Encrypted<S> {
 
 impl TlsClient {
     /// Reads the files that `options` name, and those of `~/.postgresql`. This blocks.
-    pub(crate) fn load(options: &SslOptions) -> Result<Self, TlsError> {
+    fn load(options: &SslOptions, sources: &mut Sources) -> Result<Self, TlsError> {
         let provider = Arc::new(provider());
         Ok(Self {
-            trust: load_trust(options)?.map(Arc::new),
-            certified: load_certified(options, &provider)?,
+            trust: load_trust(options, sources)?.map(Arc::new),
+            certified: load_certified(options, &provider, sources)?,
             key_log: options.key_log_file.as_deref().map(KeyLogFile::open).transpose()?.map(Arc::new),
             options: options.clone(),
             provider,
@@ -165,21 +169,21 @@ fn versions(options: &SslOptions) -> Vec<&'static SupportedProtocolVersion> {
 }
 
 /// The roots and revocation lists. `None`: no certificate is checked.
-fn load_trust(options: &SslOptions) -> Result<Option<Trust>, TlsError> {
+fn load_trust(options: &SslOptions, sources: &mut Sources) -> Result<Option<Trust>, TlsError> {
     const WHAT: &str = "root certificate file";
     let checked = matches!(options.mode, SslMode::VerifyCa | SslMode::VerifyFull);
     let directory = options.default_directory.as_ref();
     let (path, roots) = match &options.root_cert {
-        SslRootCert::System => return load_system_roots(options).map(Some),
+        SslRootCert::System => return load_system_roots(options, sources).map(Some),
         // A file that is named is meant. That libpq goes on without it under sslmode=require is not repeated here.
         SslRootCert::File(path) => {
             let missing = || TlsError::RootMissing { path: path.clone() };
-            (path.clone(), files::certificates(WHAT, path)?.ok_or_else(missing)?)
+            (path.clone(), files::certificates(WHAT, path, sources)?.ok_or_else(missing)?)
         }
         SslRootCert::Default => match files::default_file(directory, "root.crt") {
             None if checked => return Err(TlsError::RootNotConfigured { sslmode: options.mode.name() }),
             None => return Ok(None),
-            Some(path) => match files::certificates(WHAT, &path)? {
+            Some(path) => match files::certificates(WHAT, &path, sources)? {
                 Some(roots) => (path, roots),
                 None if checked => return Err(TlsError::RootMissing { path }),
                 None => return Ok(None),
@@ -187,10 +191,11 @@ fn load_trust(options: &SslOptions) -> Result<Option<Trust>, TlsError> {
         },
     };
     let content = |why| TlsError::Content { what: WHAT, path: path.clone(), why };
-    Trust::new(roots, &load_revocation(options)?).map(Some).map_err(content)
+    Trust::new(roots, &load_revocation(options, sources)?).map(Some).map_err(content)
 }
 
-fn load_system_roots(options: &SslOptions) -> Result<Trust, TlsError> {
+fn load_system_roots(options: &SslOptions, sources: &mut Sources) -> Result<Trust, TlsError> {
+    sources.add_system_roots();
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         let why = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -199,10 +204,11 @@ fn load_system_roots(options: &SslOptions) -> Result<Trust, TlsError> {
     // A store of hundreds may hold one that cannot be a root; the others are still trusted.
     let roots =
         found.certs.into_iter().filter(|root| webpki::anchor_from_trusted_cert(root).is_ok()).collect();
-    Trust::new(roots, &load_revocation(options)?).map_err(|why| TlsError::SystemRoots(why.to_owned()))
+    Trust::new(roots, &load_revocation(options, sources)?)
+        .map_err(|why| TlsError::SystemRoots(why.to_owned()))
 }
 
-fn load_revocation(options: &SslOptions) -> Result<Vec<Vec<u8>>, TlsError> {
+fn load_revocation(options: &SslOptions, sources: &mut Sources) -> Result<Vec<Vec<u8>>, TlsError> {
     let mut lists = Vec::new();
     if let Some(path) = &options.crl {
         let missing = || TlsError::File {
@@ -210,14 +216,14 @@ fn load_revocation(options: &SslOptions) -> Result<Vec<Vec<u8>>, TlsError> {
             path: path.clone(),
             source: std::io::ErrorKind::NotFound.into(),
         };
-        lists.extend(files::revocation_lists(path)?.ok_or_else(missing)?);
+        lists.extend(files::revocation_lists(path, sources)?.ok_or_else(missing)?);
     }
     if let Some(directory) = &options.crl_dir {
-        lists.extend(files::revocation_directory(directory)?);
+        lists.extend(files::revocation_directory(directory, sources)?);
     }
     if options.crl.is_none() && options.crl_dir.is_none() {
         if let Some(path) = files::default_file(options.default_directory.as_ref(), "root.crl") {
-            lists.extend(files::revocation_lists(&path)?.unwrap_or_default());
+            lists.extend(files::revocation_lists(&path, sources)?.unwrap_or_default());
         }
     }
     Ok(lists)
@@ -227,6 +233,7 @@ fn load_revocation(options: &SslOptions) -> Result<Vec<Vec<u8>>, TlsError> {
 fn load_certified(
     options: &SslOptions,
     provider: &CryptoProvider,
+    sources: &mut Sources,
 ) -> Result<Option<Arc<CertifiedKey>>, TlsError> {
     const WHAT: &str = "certificate file";
     if options.cert_mode == SslCertMode::Disable {
@@ -236,7 +243,7 @@ fn load_certified(
     let Some(path) = options.cert.clone().or_else(|| files::default_file(directory, "postgresql.crt")) else {
         return Ok(None);
     };
-    let Some(chain) = files::certificates(WHAT, &path)? else {
+    let Some(chain) = files::certificates(WHAT, &path, sources)? else {
         if options.cert.is_some() {
             // As libpq does: the server decides whether it takes us without.
             tracing::warn!(target: "cornac::tls", "certificate file {path:?} does not exist; connecting without it");
@@ -247,7 +254,7 @@ fn load_certified(
     let Some(key_path) = key_path else {
         return Err(TlsError::Content { what: WHAT, path, why: "it has no private key; set sslkey" });
     };
-    let key = files::private_key(&key_path, options.password.as_ref())?;
+    let key = files::private_key(&key_path, options.password.as_ref(), sources)?;
     certify(chain, key, provider, key_path).map(|certified| Some(Arc::new(certified)))
 }
 
