@@ -6,27 +6,43 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Up to `capacity` items, found by a key that each of them holds itself.
 ///
-/// Finding one touches neither the heap nor the other items. Taking in one more than the capacity looks at all of them for the
-/// oldest, which is little beside the round trip that made it necessary.
+/// None of its methods looks at more than a few items, however many there are: they are in a list by their last use, whose links are numbers of
+/// places.
 #[derive(Debug)]
 pub(crate) struct Lru<T> {
-    table: HashTable<Item<T>>,
+    /// The places of the items, by their hashes.
+    table: HashTable<u32>,
+    places: Vec<Place<T>>,
+    /// Both ends of the list, and of that of the places without an item, which are linked by `older`.
+    newest: u32,
+    oldest: u32,
+    free: u32,
     hasher: DefaultHashBuilder,
     capacity: usize,
-    /// Counts uses.
-    now: u64,
 }
 
 #[derive(Debug)]
-struct Item<T> {
+struct Place<T> {
     hash: u64,
-    used: u64,
-    value: T,
+    newer: u32,
+    older: u32,
+    value: Option<T>,
 }
+
+/// No place.
+const NONE: u32 = u32::MAX;
 
 impl<T> Lru<T> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { table: HashTable::new(), hasher: DefaultHashBuilder::default(), capacity, now: 0 }
+        Self {
+            table: HashTable::new(),
+            places: Vec::new(),
+            newest: NONE,
+            oldest: NONE,
+            free: NONE,
+            hasher: DefaultHashBuilder::default(),
+            capacity,
+        }
     }
 
     /// The hash of a key, for the methods below.
@@ -36,10 +52,13 @@ impl<T> Lru<T> {
 
     /// The item of this hash that `is_it`, which is now the one used last.
     pub(crate) fn find(&mut self, hash: u64, mut is_it: impl FnMut(&T) -> bool) -> Option<&T> {
-        self.now = self.now.wrapping_add(1);
-        let item = self.table.find_mut(hash, |item| item.hash == hash && is_it(&item.value))?;
-        item.used = self.now;
-        Some(&item.value)
+        let Self { table, places, .. } = self;
+        let place = *table.find(hash, |&place| holds(places, place, hash, &mut is_it))?;
+        if place != self.newest {
+            self.unlink(place);
+            self.link_newest(place);
+        }
+        self.places.get(index(place))?.value.as_ref()
     }
 
     /// Takes an item in, in place of the one that `is_it`, or of the one that was used longest ago if the table is full.
@@ -51,19 +70,40 @@ impl<T> Lru<T> {
         if self.table.len() >= self.capacity {
             self.remove_oldest();
         }
-        self.now = self.now.wrapping_add(1);
-        let item = Item { hash, used: self.now, value };
-        self.table.insert_unique(hash, item, |item| item.hash);
+        let item = Place { hash, newer: NONE, older: NONE, value: Some(value) };
+        let place = match self.places.get_mut(index(self.free)) {
+            Some(free) => {
+                let place = self.free;
+                self.free = free.older;
+                *free = item;
+                place
+            }
+            // More than there are numbers for are not kept.
+            None => match u32::try_from(self.places.len()) {
+                Ok(place) if place != NONE => {
+                    self.places.push(item);
+                    place
+                }
+                _ => return,
+            },
+        };
+        let places = &self.places;
+        self.table.insert_unique(hash, place, |&place| places.get(index(place)).map_or(0, |item| item.hash));
+        self.link_newest(place);
     }
 
     /// Takes the item out that `is_it`.
     pub(crate) fn remove(&mut self, hash: u64, mut is_it: impl FnMut(&T) -> bool) -> Option<T> {
-        let found = self.table.find_entry(hash, |item| item.hash == hash && is_it(&item.value)).ok()?;
-        Some(found.remove().0.value)
+        let Self { table, places, .. } = self;
+        let found = table.find_entry(hash, |&place| holds(places, place, hash, &mut is_it)).ok()?;
+        let place = found.remove().0;
+        self.give_back(place)
     }
 
     pub(crate) fn clear(&mut self) {
         self.table.clear();
+        self.places.clear();
+        (self.newest, self.oldest, self.free) = (NONE, NONE, NONE);
     }
 
     #[cfg(test)]
@@ -72,12 +112,55 @@ impl<T> Lru<T> {
     }
 
     fn remove_oldest(&mut self) {
-        let oldest = self.table.iter().min_by_key(|item| item.used).map(|item| (item.hash, item.used));
-        let Some((hash, used)) = oldest else { return };
-        if let Ok(found) = self.table.find_entry(hash, |item| item.used == used) {
+        let oldest = self.oldest;
+        let Some(hash) = self.places.get(index(oldest)).map(|item| item.hash) else { return };
+        if let Ok(found) = self.table.find_entry(hash, |&place| place == oldest) {
             found.remove();
         }
+        self.give_back(oldest);
     }
+
+    /// Takes the item out of its place, which is free then.
+    fn give_back(&mut self, place: u32) -> Option<T> {
+        self.unlink(place);
+        let free = std::mem::replace(&mut self.free, place);
+        let item = self.places.get_mut(index(place))?;
+        item.older = free;
+        item.value.take()
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let Some(&Place { newer, older, .. }) = self.places.get(index(place)) else { return };
+        match self.places.get_mut(index(newer)) {
+            Some(item) => item.older = older,
+            None => self.newest = older,
+        }
+        match self.places.get_mut(index(older)) {
+            Some(item) => item.newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+
+    fn link_newest(&mut self, place: u32) {
+        let second = std::mem::replace(&mut self.newest, place);
+        if let Some(item) = self.places.get_mut(index(place)) {
+            (item.newer, item.older) = (NONE, second);
+        }
+        match self.places.get_mut(index(second)) {
+            Some(item) => item.newer = place,
+            None => self.oldest = place,
+        }
+    }
+}
+
+fn holds<T>(places: &[Place<T>], place: u32, hash: u64, is_it: &mut impl FnMut(&T) -> bool) -> bool {
+    let item = places.get(index(place)).filter(|item| item.hash == hash);
+    item.and_then(|item| item.value.as_ref()).is_some_and(is_it)
+}
+
+/// [`NONE`] is the index of nothing.
+fn index(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -108,6 +191,59 @@ mod tests {
         let hash = lru.hash(3_u32);
         assert_eq!(lru.remove(hash, |known| *known == 3), Some(3));
         assert!(!has(&mut lru, 3));
+    }
+
+    #[test]
+    fn the_order_of_use_holds_through_any_sequence() {
+        // The same on a plain list, the newest last, with numbers that look like chance.
+        let (mut lru, mut list) = (Lru::new(7), Vec::<u32>::new());
+        let mut chance = 1_u32;
+        for _ in 0..5000 {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (value, what) = ((chance >> 8) % 16, (chance >> 20) % 8);
+            let position = list.iter().position(|known| *known == value);
+            match what {
+                0..3 => {
+                    if let Some(position) = position {
+                        list.remove(position);
+                    } else if list.len() == 7 {
+                        list.remove(0);
+                    }
+                    list.push(value);
+                    put(&mut lru, value);
+                }
+                3..6 => {
+                    if let Some(position) = position {
+                        list.remove(position);
+                        list.push(value);
+                    }
+                    assert_eq!(has(&mut lru, value), position.is_some());
+                }
+                6 => {
+                    let hash = lru.hash(value);
+                    assert_eq!(lru.remove(hash, |known| *known == value), position.map(|_| value));
+                    position.map(|position| list.remove(position));
+                }
+                _ if chance >> 24 == 0 => {
+                    lru.clear();
+                    list.clear();
+                }
+                _ => {}
+            }
+            assert_eq!(lru.len(), list.len());
+            assert_eq!(by_use(&lru), list);
+        }
+    }
+
+    /// The values from the one that was used longest ago on.
+    fn by_use(lru: &Lru<u32>) -> Vec<u32> {
+        let mut values = Vec::new();
+        let mut place = lru.oldest;
+        while let Some(item) = lru.places.get(index(place)) {
+            values.extend(item.value);
+            place = item.newer;
+        }
+        values
     }
 
     #[test]
