@@ -38,6 +38,16 @@ pub const DISTINCT: &str = "SELECT id, name, at, ";
 /// See [`DISTINCT`].
 pub const DISTINCT_END: &str = "::int4 FROM item WHERE id = $1";
 
+/// A row of so many int4.
+pub fn wide_row(columns: usize) -> String {
+    format!("SELECT {columns} columns")
+}
+
+/// A text of so many bytes.
+pub fn long_value(len: usize) -> String {
+    format!("SELECT {len} bytes")
+}
+
 /// Microseconds of 2026-01-01 00:00:00 UTC since 2000-01-01.
 const AT: i64 = 820_540_800_000_000;
 

@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     steps.push(("loom", &|| loom::run(&loom::Arguments::default())));
     steps.push(("cost", &|| cost::run(&cost::Arguments::check())));
+    steps.push(("growth", &|| cost::run(&cost::Arguments::growth())));
     steps.push(("kerberos", &kerberos::run));
     steps.push(("demo", &|| demo::run(&demo::Arguments::default())));
     steps.push(("fuzz", &|| fuzz::run(&fuzz::Arguments::all(FUZZ_SECONDS))));

@@ -127,6 +127,30 @@ pub fn summary(entries: &[Entry]) -> String {
             ratio(cpu(cornac), cpu(best)),
         );
     }
+    text.push_str(&copy_against_inserts(entries));
+    text
+}
+
+/// How many times the rows per second of INSERTs one by one COPY reaches, where both were measured.
+fn copy_against_inserts(entries: &[Entry]) -> String {
+    let rate = |workload: Workload, driver: Driver| {
+        let entry = entries.iter().find(|entry| entry.workload == workload && entry.driver == driver);
+        entry.map(Entry::figure)
+    };
+    let mut text = String::new();
+    for driver in Driver::ALL {
+        let Some(inserts) = rate(Workload::InsertOneByOne, driver) else { continue };
+        for copy in [Workload::InsertCopy, Workload::CopyIn] {
+            let Some(rows) = rate(copy, driver) else { continue };
+            let _ = writeln!(
+                text,
+                "\n{}: COPY of {} rows, {rows:.0} rows/s, is {:.0} times as fast as INSERTs one by one, {inserts:.0} rows/s.",
+                driver.name(),
+                copy.count(),
+                rows / inserts
+            );
+        }
+    }
     text
 }
 

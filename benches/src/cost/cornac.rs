@@ -13,9 +13,7 @@ use crate::work::{
 };
 
 pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> Result<bool> {
-    let config = Config::new(Host::Unix(directory.to_owned()), "cost").port(PORT).dbname("postgres");
-    // The runtime has no timers; see the program.
-    let config = config.connect_timeout(None).connect_deadline(None);
+    let config = config(directory);
     match workload {
         Workload::IdleConnection => return hold(&config, count, 0).await,
         Workload::UsedConnection => return hold(&config, count, STATEMENTS).await,
@@ -32,6 +30,12 @@ pub(super) async fn run(workload: Workload, count: usize, directory: &Path) -> R
         Workload::IdleConnection | Workload::UsedConnection => {}
     }
     Ok(true)
+}
+
+pub(super) fn config(directory: &Path) -> Config {
+    let config = Config::new(Host::Unix(directory.to_owned()), "cost").port(PORT).dbname("postgres");
+    // The runtime has no timers; see the program.
+    config.connect_timeout(None).connect_deadline(None)
 }
 
 /// Opens connections and never closes them, so that what they hold is still there at the end of the program.

@@ -2,11 +2,14 @@
 
 mod cornac;
 mod floor;
+mod growth;
 
 use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
+
+pub use growth::{COLUMNS, Growth, VALUE_BYTES, grow};
 
 /// The exit code of a program whose client has no verb for the work.
 pub const NO_VERB: u8 = 3;

@@ -1,5 +1,6 @@
 //! What the recorded server answers, made once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,8 +10,10 @@ use cornac_proto::message::{
     Authentication, Backend, BackendKeyData, CommandComplete, FormatCode, ParameterStatus, TransactionStatus,
 };
 
+use crate::cost::{COLUMNS, VALUE_BYTES};
 use crate::work::{
-    COPY_IN, COPY_OUT, DISTINCT, DISTINCT_END, MEASUREMENTS, POINT_SELECT, measurement, sample,
+    COPY_IN, COPY_OUT, DISTINCT, DISTINCT_END, INSERT, MEASUREMENTS, POINT_SELECT, long_value, measurement,
+    sample, wide_row,
 };
 
 /// How many different rows are repeated in a long result.
@@ -34,6 +37,9 @@ pub struct Answers {
     copy_in: Recording,
     copy_out: Recording,
     sample: Recording,
+    insert: Recording,
+    /// Wide rows and long values, by the statements that ask for them.
+    grown: HashMap<String, Recording>,
     /// For everything else.
     nothing: Recording,
 }
@@ -103,6 +109,8 @@ impl Answers {
             },
             copy_out,
             sample: Recording::rows("SELECT", &[], &[("id", INT4), ("label", TEXT), ("value", FLOAT8)], &[])?,
+            insert: Recording::rows("INSERT 0", &[INT4, TEXT, FLOAT8], &[], &[])?,
+            grown: grown()?,
             nothing: Recording::rows("SET", &[], &[], &[])?,
         })
     }
@@ -112,6 +120,7 @@ impl Answers {
         let one = |recording, rows| Answer { recording, rows };
         match sql {
             POINT_SELECT => one(&self.point_select, 1),
+            INSERT => one(&self.insert, 0),
             COPY_IN => one(&self.copy_in, 0),
             COPY_OUT => one(&self.copy_out, 1_000_000),
             // What a client makes that builds the statement itself, and asks for the columns first.
@@ -120,7 +129,7 @@ impl Answers {
             _ if sql.starts_with(DISTINCT) && sql.ends_with(DISTINCT_END) => one(&self.distinct, 1),
             _ => match sql.strip_prefix(MEASUREMENTS).and_then(|limit| limit.parse().ok()) {
                 Some(limit) => one(&self.measurements, limit),
-                None => one(&self.nothing, 0),
+                None => self.grown.get(sql).map_or(one(&self.nothing, 0), |grown| one(grown, 1)),
             },
         }
     }
@@ -159,6 +168,21 @@ impl Recording {
             takes_copy_data: false,
         })
     }
+}
+
+fn grown() -> Result<HashMap<String, Recording>> {
+    let mut grown = HashMap::new();
+    for columns in COLUMNS {
+        let described = vec![("number", INT4); columns];
+        let number = 7_i32.to_be_bytes();
+        let row = bytes(|out| server::data_row(out, &vec![Some(&number[..]); columns]))?;
+        grown.insert(wide_row(columns), Recording::rows("SELECT", &[], &described, &[row])?);
+    }
+    for len in VALUE_BYTES {
+        let row = bytes(|out| server::data_row(out, &[Some(&vec![b'x'; len][..])]))?;
+        grown.insert(long_value(len), Recording::rows("SELECT", &[], &[("value", TEXT)], &[row])?);
+    }
+    Ok(grown)
 }
 
 fn greeting() -> Result<Vec<u8>> {

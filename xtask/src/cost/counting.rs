@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use cornac_benches::cost::{Client, NO_VERB, Workload};
+use cornac_benches::cost::{Client, Growth, NO_VERB, Workload};
 use tempfile::TempDir;
 
 use super::figures::Figures;
@@ -67,9 +67,15 @@ impl Counting {
         if !self.callgrind(client, workload, count, &file)? {
             return Ok(None);
         }
-        let profile = std::fs::read_to_string(&file)?;
-        let totals = profile.lines().find_map(|line| line.strip_prefix("totals: "));
-        Ok(Some(totals.context("callgrind gave no totals")?.trim().parse()?))
+        total(&file).map(Some)
+    }
+
+    /// The instructions of a whole run with `size` in it.
+    pub(super) fn grown(&self, growth: Growth, size: usize) -> Result<u64> {
+        let file = self.directory.path().join("callgrind.out");
+        let ran = self.run(callgrind(&file), ["growth", growth.name()], size)?;
+        ran.context("what grows has a verb")?;
+        total(&file)
     }
 
     /// Runs the work under callgrind; false when the client has no verb for it.
@@ -80,9 +86,7 @@ impl Counting {
         count: usize,
         file: &Path,
     ) -> Result<bool> {
-        let mut command = Command::new("valgrind");
-        command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", file.display()));
-        Ok(self.run(command, client, workload, count)?.is_some())
+        Ok(self.run(callgrind(file), [client.name(), workload.name()], count)?.is_some())
     }
 
     fn allocations(&self, client: Client, workload: Workload, count: usize) -> Result<Option<u64>> {
@@ -100,7 +104,7 @@ impl Counting {
     fn memcheck(&self, client: Client, workload: Workload, count: usize, what: &str) -> Result<Option<u64>> {
         let mut command = Command::new("valgrind");
         command.args(["--tool=memcheck", "--leak-check=no", "--undef-value-errors=no"]);
-        let Some(said) = self.run(command, client, workload, count)? else { return Ok(None) };
+        let Some(said) = self.run(command, [client.name(), workload.name()], count)? else { return Ok(None) };
         let said = said.lines().find_map(|line| line.split_once(what));
         let number = said.and_then(|(_, behind)| behind.split_whitespace().next());
         Ok(Some(number.context("memcheck gave no totals")?.replace(',', "").parse()?))
@@ -110,7 +114,7 @@ impl Counting {
         let file = self.directory.path().join("strace.out");
         let mut command = Command::new("strace");
         command.args(["-f", "-c", "-o"]).arg(&file);
-        if self.run(command, client, workload, count)?.is_none() {
+        if self.run(command, [client.name(), workload.name()], count)?.is_none() {
             return Ok(None);
         }
         // `100.00    0.123456           1      1234        56 total`
@@ -120,14 +124,8 @@ impl Counting {
     }
 
     /// Runs the client under the program that `command` begins with, and gives what that said.
-    fn run(
-        &self,
-        mut command: Command,
-        client: Client,
-        workload: Workload,
-        count: usize,
-    ) -> Result<Option<String>> {
-        command.arg(program("cost_client")).args([client.name(), workload.name(), &count.to_string()]);
+    fn run(&self, mut command: Command, what: [&str; 2], count: usize) -> Result<Option<String>> {
+        command.arg(program("cost_client")).args(what).arg(count.to_string());
         let output = command.arg(self.directory.path()).stdin(Stdio::null()).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
@@ -144,6 +142,19 @@ impl Drop for Counting {
             eprintln!("the recorded server could not be ended: {error}");
         }
     }
+}
+
+fn callgrind(file: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", file.display()));
+    command
+}
+
+/// The instructions of a profile in all.
+fn total(file: &Path) -> Result<u64> {
+    let profile = std::fs::read_to_string(file)?;
+    let totals = profile.lines().find_map(|line| line.strip_prefix("totals: "));
+    Ok(totals.context("callgrind gave no totals")?.trim().parse()?)
 }
 
 /// The two sizes whose difference is looked at. What is done once, such as connecting and preparing, is in both.

@@ -3,6 +3,7 @@
 mod baseline;
 mod counting;
 mod figures;
+mod growth;
 mod profile;
 
 use std::path::PathBuf;
@@ -31,6 +32,10 @@ pub(crate) struct Arguments {
     /// Write all figures to a file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Count instead whether a piece of work costs the same however many there are (rows, columns, statements, bytes); fail when it does not. The
+    /// argument is then one of these, such as `columns`.
+    #[arg(long, conflicts_with_all = ["check", "update", "json", "keep"])]
+    growth: bool,
     /// Count nothing, but keep callgrind's profile of cornac in this directory, with what callgrind_annotate makes of it.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check", "update", "json"])]
     keep: Option<PathBuf>,
@@ -41,19 +46,27 @@ impl Arguments {
     pub(crate) fn check() -> Self {
         Self { check: true, ..Self::default() }
     }
+
+    /// As [`check`](Self::check), of what grows.
+    pub(crate) fn growth() -> Self {
+        Self { growth: true, ..Self::default() }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for program in ["valgrind", "strace"] {
         ensure!(has_program(program), "{program} is needed (Debian: apt-get install valgrind strace)");
     }
+    let shell = shell()?;
+    cmd!(shell, "cargo build --quiet --release --package cornac-benches --bins").run()?;
+    let counting = Counting::start()?;
+    if arguments.growth {
+        return growth::run(&counting, arguments.workload.as_deref());
+    }
     let workloads = match &arguments.workload {
         Some(name) => vec![name.parse()?],
         None => Workload::ALL.to_vec(),
     };
-    let shell = shell()?;
-    cmd!(shell, "cargo build --quiet --release --package cornac-benches --bins").run()?;
-    let counting = Counting::start()?;
     if let Some(directory) = &arguments.keep {
         return workloads.iter().try_for_each(|&workload| profile::keep(&counting, workload, directory));
     }
