@@ -60,12 +60,16 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         Workload::Connect | Workload::ConnectAgain => {
             let mut config = named(SCRAM, target);
             config.host_path(&target.socket).password(&target.password);
-            connects(&config, NoTls, count).await
+            connects(&config, || Ok(NoTls), count).await
         }
         Workload::ConnectTls | Workload::ConnectTlsAgain => {
             let mut config = named(SCRAM, target);
             config.host(HOST).password(&target.password).ssl_mode(SslMode::Require);
-            connects(&config, tls(target)?, count).await
+            if workload == Workload::ConnectTls {
+                return connects(&config, || tls(target), count).await;
+            }
+            let kept = tls(target)?;
+            connects(&config, || Ok(kept.clone()), count).await
         }
         Workload::MemoryIdle => memory(count, |count| connections(target, count, 0)).await,
         Workload::MemoryUsed => memory(count, |count| connections(target, count, STATEMENTS)).await,
@@ -308,16 +312,16 @@ async fn unnest(target: &Target, count: usize) -> Result<Option<Measured>> {
     meter.finish(count)
 }
 
-async fn connects<T>(config: &Config, tls: T, count: usize) -> Result<Option<Measured>>
+async fn connects<T>(config: &Config, tls: impl Fn() -> Result<T>, count: usize) -> Result<Option<Measured>>
 where
-    T: MakeTlsConnect<Socket> + Clone,
+    T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
     T::TlsConnect: Send,
 {
     let mut meter = Meter::start()?;
     for _ in 0..count {
         let begun = Instant::now();
-        let (client, connection) = config.connect(tls.clone()).await?;
+        let (client, connection) = config.connect(tls()?).await?;
         let connection = tokio::spawn(connection);
         let one: i32 = client.query_one("SELECT 1", &[]).await?.get(0);
         black_box(one);
