@@ -18,9 +18,6 @@ const KEPT_BUSY: usize = 256 << 10;
 const READ_MIN: usize = 2 << 10;
 const READ_MAX: usize = 64 << 10;
 
-/// At most so many are read at a time at the beginning of the next request, however many the last one needed.
-const READ_IDLE_MAX: usize = 8 << 10;
-
 /// What is kept of a message that is thrown away, in bytes: its newest, among which a dying server's last words stand.
 const LAST_WORDS: usize = 8 << 10;
 
@@ -162,11 +159,11 @@ impl ReceiveBuffer {
             }
         }
         let missing = self.awaited.saturating_sub(have);
-        self.reserve(missing.min(have).max(self.read));
+        self.reserve(missing.min(have));
     }
 
-    /// Makes room for `count` bytes, unless there is some for half of a read: that much does without moving anything.
-    fn reserve(&mut self, count: usize) {
+    /// Makes room for `missing` bytes, and for half of a read, unless there is some for that: that much does without moving anything.
+    fn reserve(&mut self, missing: usize) {
         if self.has_room() {
             return;
         }
@@ -176,10 +173,11 @@ impl ReceiveBuffer {
             self.taken = 0;
         }
         if self.bytes.is_empty() {
-            self.bytes = vec![0; count];
+            self.bytes = vec![0; missing.max(self.read)];
         } else if !self.has_room() {
-            // At least doubled, so that a long message is not copied again and again.
-            let len = self.filled.saturating_add(count).max(self.filled.saturating_mul(2));
+            // At least doubled, so that a long message is not copied again and again; and no more than a read that fits it, so that memory
+            // which the next result needs too is not given back in between.
+            let len = self.filled.saturating_add(missing).max(self.filled.saturating_mul(2)).max(self.read);
             self.bytes.resize(len, 0);
         }
     }
@@ -209,7 +207,8 @@ impl ReceiveBuffer {
 
     /// The session is idle: what a large result needed is given back.
     pub(crate) fn give_back(&mut self) {
-        self.read = self.read.min(READ_IDLE_MAX);
+        // The next answer may be as long as this one; as much as is kept is read at once.
+        self.read = self.read.min(KEPT);
         self.release();
     }
 
@@ -431,7 +430,7 @@ mod tests {
         buffer.take(buffer.untaken().len());
         buffer.give_back();
         buffer.room();
-        assert!((READ_IDLE_MAX..=KEPT).contains(&buffer.capacity()), "{}", buffer.capacity());
+        assert_eq!(buffer.capacity(), KEPT);
     }
 
     #[test]
