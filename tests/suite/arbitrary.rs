@@ -115,7 +115,8 @@ async fn numbers() {
     deadline(async {
         let (_database, mut connection) = connect().await;
         let c = &mut connection;
-        exact(c, "bool", Text::Exact, any::<bool>()).await;
+        // Its cast to text spells it out.
+        exact(c, "bool", Text::Lossy, any::<bool>()).await;
         exact(c, "\"char\"", Text::Exact, 0..=127_i8).await;
         exact(c, "int2", Text::Exact, any::<i16>()).await;
         exact(c, "int4", Text::Exact, any::<i32>()).await;
@@ -154,7 +155,8 @@ async fn texts_and_bytes() {
         exact(c, "varbit", Text::Exact, strategies::bit_string()).await;
         exact(c, "uuid", Text::Exact, any::<[u8; 16]>().prop_map(cornac::types::Uuid)).await;
         exact(c, "tsvector", Text::Exact, strategies::ts_vector()).await;
-        exact(c, "tsquery", Text::Exact, strategies::ts_query()).await;
+        // Its text does not tell `(a & b) & c` from `a & (b & c)`.
+        exact(c, "tsquery", Text::Lossy, strategies::ts_query()).await;
         c.simple_query(
             "CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION citext; CREATE EXTENSION cube",
         )
