@@ -6,10 +6,11 @@ use std::hint::black_box;
 
 use bytes::BytesMut;
 use cornac::types::{
-    BitString, Cid, Cidr, Circle, Column, Columns, Cube, Date, Definition, Format, HalfVector, Hstore, Inet,
-    Int2Vector, Interval, JsonPath, JsonText, Kind, Line, Lquery, Lseg, Ltree, Ltxtquery, MacAddr, MacAddr8,
-    Money, Numeric, Oid, OidVector, Path, PgBox, PgLsn, PgSnapshot, Point, Polygon, SparseVector, Tid, Time,
-    TimeTz, Timestamp, TsQuery, TsVector, Type, Uuid, ValueError, Vector, Xid, Xid8,
+    Attribute, BitString, Cid, Cidr, Circle, Column, Columns, Cube, Date, Definition, Format, HalfVector,
+    Hstore, Inet, Int2Vector, Interval, JsonPath, JsonText, Kind, Line, Lquery, Lseg, Ltree, Ltxtquery,
+    MacAddr, MacAddr8, Money, Multirange, Numeric, Oid, OidVector, Path, PgBox, PgLsn, PgSnapshot, Point,
+    Polygon, Range, SparseVector, Tid, Time, TimeTz, Timestamp, TsQuery, TsVector, Type, Uuid, Value,
+    ValueError, Vector, Xid, Xid8,
 };
 use cornac::{Decode, Encode, FromRow, RowRef, Timestamptz};
 
@@ -67,7 +68,9 @@ impl Sample {
     /// When a literal is none.
     pub fn encoded(&self, literal: &str) -> BytesMut {
         let mut out = BytesMut::new();
-        self.value(literal).encode(&self.ty, &mut out).expect("what was read can be written");
+        if let Err(error) = self.value(literal).encode(&self.ty, &mut out) {
+            panic!("{literal:?} cannot be written as {}: {error}", self.ty);
+        }
         out
     }
 
@@ -111,6 +114,7 @@ impl Sample {
     /// When that does not hold.
     pub fn check(&self, format: Format, bytes: &[u8]) {
         (self.check)(&self.ty, format, bytes);
+        check::<Value>(&self.ty, format, bytes);
     }
 }
 
@@ -183,11 +187,13 @@ fn put<T>(samples: &mut Vec<Sample>, ty: Type, array: Option<Type>, literals: &[
 where
     T: for<'r> Decode<'r> + Encode + Debug + Send + Sync + 'static,
 {
+    // Commas stand in boxes themselves.
+    let delimiter = if ty == Type::BOX { ";" } else { "," };
     samples.push(Sample::new::<T>(ty, literals.iter().map(|&literal| literal.to_owned()).collect()));
     let Some(array) = array else { return };
     let quoted = |literal: &&str| format!("\"{}\"", literal.replace('\\', r"\\").replace('"', "\\\""));
     let elements: Vec<_> = literals.iter().map(quoted).collect();
-    let literals = vec!["{}".to_owned(), format!("{{NULL,{}}}", elements.join(","))];
+    let literals = vec!["{}".to_owned(), format!("{{NULL{delimiter}{}}}", elements.join(delimiter))];
     samples.push(Sample::new::<Vec<Option<T>>>(array, literals));
 }
 
@@ -265,6 +271,18 @@ pub fn samples() -> Vec<Sample> {
         Int2Vector, INT2VECTOR, ["1 2 -3"];
         OidVector, OIDVECTOR, ["1 2 3"];
         String, REFCURSOR, ["<unnamed portal 1>"];
+        Range<i32>, INT4RANGE, ["[1,10)", "empty", "(,)"];
+        Range<i64>, INT8RANGE, ["[1,10)"];
+        Range<Numeric>, NUMRANGE, ["(0.5,1e3]"];
+        Range<Date>, DATERANGE, ["[2024-02-29,)"];
+        Range<Timestamp>, TSRANGE, ["[\"2024-02-29 12:34:56\",infinity]"];
+        Range<Timestamptz>, TSTZRANGE, ["(,\"2024-02-29 12:34:56+00\"]"];
+        Multirange<i32>, INT4MULTIRANGE, ["{}", "{[1,3),[5,)}"];
+        Multirange<i64>, INT8MULTIRANGE, ["{[1,3),[5,)}"];
+        Multirange<Numeric>, NUMMULTIRANGE, ["{(0.5,1e3]}"];
+        Multirange<Date>, DATEMULTIRANGE, ["{[2024-02-29,)}"];
+        Multirange<Timestamp>, TSMULTIRANGE, ["{[\"2024-02-29 12:34:56\",infinity]}"];
+        Multirange<Timestamptz>, TSTZMULTIRANGE, ["{(,\"2024-02-29 12:34:56+00\"]}"];
     }
     extensions! { samples;
         Hstore, "hstore", ["\"a\"=>\"1\", \"b\"=>NULL"];
@@ -277,5 +295,27 @@ pub fn samples() -> Vec<Sample> {
         HalfVector, "halfvec", ["[1,2,3.5]"];
         SparseVector, "sparsevec", ["{1:1.5,3:2}/5"];
     }
+    let [mood, item] = defined();
+    put::<String>(&mut samples, mood.clone(), None, &["calm"]);
+    put::<Value>(&mut samples, mood, None, &["in must"]);
+    put::<Value>(&mut samples, item, None, &["(7,\"in must\",,\"{1,NULL}\")"]);
+    put::<Value>(&mut samples, Type::RECORD, None, &[]);
     samples
+}
+
+/// An OID for a type that is made of others.
+const DEFINED_OID: u32 = 61_000;
+
+/// An enum, and a composite type in which it stands, and a domain.
+fn defined() -> [Type; 2] {
+    let define = |index, name: &str, kind| {
+        let oid = Oid(DEFINED_OID + index);
+        Type::new(Definition { oid, schema: "public".into(), name: name.into(), kind, binary: true })
+    };
+    let mood = define(0, "mood", Kind::Enum(["calm", "in must"].map(Box::from).into()));
+    let price = define(1, "price", Kind::Domain(Type::NUMERIC));
+    let fields = [("id", Type::INT4), ("mood", mood.clone()), ("price", price), ("parts", Type::INT8_ARRAY)];
+    let fields = fields.map(|(name, ty)| Attribute::new(name, ty));
+    let item = define(2, "item", Kind::Composite(fields.into()));
+    [mood, item]
 }

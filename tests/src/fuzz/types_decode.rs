@@ -7,7 +7,7 @@ use cornac::types::Format;
 use crate::model_server::Choices;
 use crate::samples::{Sample, samples};
 
-/// The first two bytes are the type's OID (of one that is none, its remainder), the third one the format, and the rest is the value.
+/// Each is read as its own Rust type, and as a `Value`. The first two bytes are the type's OID (of one that is none, its remainder), the third one the format, and the rest is the value.
 ///
 /// # Panics
 ///

@@ -71,12 +71,11 @@ fn binary(ty: &Type, value: &[u8], depth: usize) -> Result<Value, ValueError> {
 }
 
 fn array(ty: &Type, element: &Type, header: ArrayHeader<'_>, depth: usize) -> Result<Value, ValueError> {
-    let dimensions = header.dimensions().to_vec();
     let mut values = Vec::with_capacity(header.elements.len());
-    for value in header.elements {
+    for value in header.elements.clone() {
         values.push(value?.map_or(Ok(Value::Null), |value| binary(element, value, depth))?);
     }
-    made(ty, &dimensions, values)
+    made(ty, header.dimensions(), values)
 }
 
 fn made(ty: &Type, dimensions: &[crate::Dimension], values: Vec<Value>) -> Result<Value, ValueError> {
