@@ -10,6 +10,7 @@
 //! - [`OneByte`]: a stream that takes and gives one byte a call, pending in between;
 //! - [`Flights`]: what a client sent, round trip by round trip;
 //! - [`PgBouncer`]: a pooler in between;
+//! - [`narrow_server`] and [`connect_smallest`]: both ends of a connection with the smallest buffers that sockets have;
 //! - [`Deadline`](deadline): no test waits for ever.
 
 mod binaries;
@@ -33,6 +34,7 @@ mod recording;
 pub mod samples;
 pub mod scripted;
 mod server;
+mod smallest;
 mod supervisor;
 mod template;
 
@@ -46,6 +48,7 @@ pub use provision::{libpq, provision, provision_with_gssapi, server_headers};
 pub use proxy::{Action, Direction, Fault, Place, Proxy, Recording};
 pub use recording::record_session;
 pub use server::{Server, TestDatabase, newest, shared};
+pub use smallest::{connect_smallest, narrow_server, smallest_socket};
 
 use std::path::PathBuf;
 

@@ -1,14 +1,14 @@
 //! A client in a process of its own, so that what it holds in memory can be measured: it does one thing, and says what that took.
 //!
-//! `measured_client URL VERB COUNT` prints lines of `name=number`: `peak` and `kept` are bytes of memory, at worst and at the end, above
+//! `measured_client URL VERB COUNT` (`pipeline` over a socket with the smallest buffers, everything else over an ordinary one) prints lines of `name=number`: `peak` and `kept` are bytes of memory, at worst and at the end, above
 //! what the process held when it was connected.
 
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use cornac_conn::{Client, Connection};
+use cornac_conn::{Client, Config, Connection};
 use cornac_tests::memory::{Memory, forget_peak};
-use cornac_tests::still_usable;
+use cornac_tests::{connect_smallest, still_usable};
 use tokio::io::AsyncReadExt;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,7 +16,11 @@ async fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [url, verb, count] = arguments.as_slice() else { bail!("measured_client URL VERB COUNT") };
     let count: u64 = count.parse()?;
-    let mut connection = Connection::connect(&url.parse()?).await?;
+    let config: Config = url.parse()?;
+    let mut connection = match verb.as_str() {
+        "pipeline" => connect_smallest(&config, config.hosts().first().context("a server")?.port).await?,
+        _ => Connection::connect(&config).await?,
+    };
     forget_peak()?;
     let before = Memory::of_process()?;
     let begun = Instant::now();
@@ -25,6 +29,7 @@ async fn main() -> Result<()> {
         "receive" => receive(&mut connection, count).await?,
         "abandon" => abandon(&mut connection, before).await?,
         "drop-rows" => drop_rows(&mut connection, count).await?,
+        "pipeline" => pipeline(&mut connection, count).await?,
         "send" => send(&mut connection, count).await?,
         other => bail!("there is no verb {other}"),
     }
@@ -34,7 +39,7 @@ async fn main() -> Result<()> {
     println!("peak={}", after.peak.saturating_sub(before.resident));
     println!("kept={}", after.resident.saturating_sub(before.resident));
     println!("lost={}", connection.take_notices().lost);
-    if ["stream", "receive"].contains(&verb.as_str()) {
+    if ["stream", "receive", "pipeline"].contains(&verb.as_str()) {
         // Only now: what an idle connection keeps is not to be taken from it by its next use.
         still_usable(&mut connection).await;
     }
@@ -93,6 +98,26 @@ async fn drop_rows(connection: &mut Connection, count: u64) -> Result<()> {
     let begun = Instant::now();
     still_usable(connection).await;
     println!("next_use={}", begun.elapsed().as_millis());
+    Ok(())
+}
+
+/// Runs `count` statements in one flight, each of which gives 10 KB back.
+async fn pipeline(connection: &mut Connection, count: u64) -> Result<()> {
+    const LEN: usize = 10_240;
+    let sql = format!("SELECT repeat('x', {LEN}) || $1::text");
+    let mut pipeline = connection.pipeline();
+    for number in 0..count {
+        pipeline.push(&*sql, (number.to_string(),));
+    }
+    let mut results = pipeline.run().await?;
+    let mut bytes = 0;
+    for number in 0..count {
+        let value: String = results.fetch_value().await?.ok()?.context("a result")?;
+        ensure!(value[LEN..] == number.to_string(), "the answer to statement {number} is another's");
+        bytes += value.len() as u64;
+    }
+    results.finish().await?;
+    println!("bytes={bytes}");
     Ok(())
 }
 
