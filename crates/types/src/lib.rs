@@ -27,6 +27,7 @@ pub mod copy;
 mod decode;
 #[doc(hidden)]
 pub mod derived;
+mod ecosystem;
 mod encode;
 mod error;
 mod format;
@@ -50,6 +51,8 @@ pub use container::{
 };
 pub use container::{Array, Composite, Dimension, Multirange, Range};
 pub use decode::{Decode, decode_value, plan_value};
+#[cfg(feature = "serde_json")]
+pub use ecosystem::Json;
 pub use encode::{Encode, IsNull};
 pub use error::{DecodeError, EncodeError, ParamError, PlanError, PlanProblem, RecordError, ValueError};
 pub use format::Format;

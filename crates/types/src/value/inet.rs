@@ -1,5 +1,6 @@
 //! inet and cidr.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -265,7 +266,7 @@ impl<'r> Decode<'r> for IpAddr {
         host(Inet::from_binary(ty, value)?)
     }
 
-    fn from_text(ty: &Type, text: std::borrow::Cow<'r, str>) -> Result<Self, ValueError> {
+    fn from_text(ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
         host(Inet::from_text(ty, text)?)
     }
 }
@@ -294,6 +295,47 @@ impl Encode for IpAddr {
         if *ty == Type::CIDR { Cidr(inet).encode_text(ty, out) } else { inet.encode_text(ty, out) }
     }
 }
+
+macro_rules! families {
+    ($($address:ident $family:ident $what:literal),+) => {$(
+        /// An inet that is a host alone, of this family.
+        impl<'r> Decode<'r> for $address {
+            fn accepts(ty: &Type, format: Format) -> bool {
+                Inet::accepts(ty, format)
+            }
+
+            fn from_binary(ty: &Type, value: &'r [u8]) -> Result<Self, ValueError> {
+                match IpAddr::from_binary(ty, value)? {
+                    IpAddr::$family(address) => Ok(address),
+                    other => Err(ValueError::out_of_range(format!("{other} is {}", $what))),
+                }
+            }
+
+            fn from_text(ty: &Type, text: Cow<'r, str>) -> Result<Self, ValueError> {
+                match IpAddr::from_text(ty, text)? {
+                    IpAddr::$family(address) => Ok(address),
+                    other => Err(ValueError::out_of_range(format!("{other} is {}", $what))),
+                }
+            }
+        }
+
+        impl Encode for $address {
+            fn encode(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, EncodeError> {
+                IpAddr::$family(*self).encode(ty, out)
+            }
+
+            fn natural_type(&self) -> Type {
+                Type::INET
+            }
+
+            fn encode_text(&self, ty: &Type, out: &mut String) -> Result<IsNull, EncodeError> {
+                IpAddr::$family(*self).encode_text(ty, out)
+            }
+        }
+    )+};
+}
+
+families!(Ipv4Addr V4 "IPv6", Ipv6Addr V6 "IPv4");
 
 #[cfg(test)]
 mod tests {
@@ -337,6 +379,8 @@ mod tests {
         let text = |text: &'static str| IpAddr::from_text(&Type::INET, text.into());
         assert_eq!(text("127.0.0.1"), Ok(IpAddr::from([127, 0, 0, 1])));
         let error = text("127.0.0.1/8").unwrap_err();
+        assert_eq!(Ipv4Addr::from_text(&Type::INET, "127.0.0.1".into()), Ok(Ipv4Addr::LOCALHOST));
+        assert!(Ipv6Addr::from_text(&Type::INET, "127.0.0.1".into()).is_err());
         assert_eq!(error, ValueError::out_of_range("127.0.0.1/8 is an address in a network; ask for Inet"));
     }
 

@@ -61,6 +61,11 @@ pub use timestamptz::Timestamptz;
 pub use timetz::TimeTz;
 pub use uuid::Uuid;
 
+#[cfg(feature = "serde_json")]
+pub(crate) use json::{check_json, json_bytes, put_json_version};
+#[cfg(feature = "rust_decimal")]
+pub(crate) use numeric::brief;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::ValueError;

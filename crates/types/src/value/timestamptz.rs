@@ -45,9 +45,9 @@ impl Timestamptz {
         self.0
     }
 
-    /// Microseconds since 1970-01-01 00:00:00 UTC; `None` when the instant cannot be kept.
+    /// Microseconds since 1970-01-01 00:00:00 UTC; `None` before 4714-11-24 BC, where PostgreSQL's instants begin.
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
-        micros.checked_sub(EPOCH_UNIX_MICROS).map(Self).filter(|instant| instant.is_finite())
+        micros.checked_sub(EPOCH_UNIX_MICROS).filter(|micros| TIMESTAMPS.contains(micros)).map(Self)
     }
 
     /// Microseconds since 1970-01-01 00:00:00 UTC; `None` for the infinities, and for the last 30 years of the range.
@@ -200,6 +200,9 @@ mod tests {
         assert_eq!(parse("-infinity"), Ok(Timestamptz::NEG_INFINITY));
         assert!(SystemTime::try_from(Timestamptz::INFINITY).is_err());
         assert_eq!(Timestamptz::from_unix_micros(i64::MIN), None);
+        let first = Timestamptz(TIMESTAMPS.start).unix_micros().unwrap();
+        assert_eq!(Timestamptz::from_unix_micros(first), Some(Timestamptz(TIMESTAMPS.start)));
+        assert_eq!(Timestamptz::from_unix_micros(first - 1), None);
     }
 
     proptest! {

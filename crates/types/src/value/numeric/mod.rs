@@ -4,6 +4,9 @@ mod convert;
 mod text;
 mod wire;
 
+#[cfg(feature = "rust_decimal")]
+pub(crate) use convert::brief;
+
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 

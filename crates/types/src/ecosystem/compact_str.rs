@@ -1,0 +1,5 @@
+//! The crate `compact_str`.
+
+use compact_str::CompactString;
+
+super::like_str!(CompactString);
