@@ -32,11 +32,8 @@ mod measured;
 mod narrow;
 mod negotiation;
 mod oauth;
-<<<<<<< HEAD
 mod operations;
-=======
 mod other_crates;
->>>>>>> 571f13a (Read and write types of other crates)
 mod oversized;
 mod pipeline_cache;
 mod pipelines;
