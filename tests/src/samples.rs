@@ -14,6 +14,8 @@ use cornac::types::{
 };
 use cornac::{Decode, Encode, FromRow, RowRef, Timestamptz};
 
+type Parsed = Box<dyn Encode + Send + Sync>;
+
 /// A type, and what reads and writes its values.
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -23,7 +25,7 @@ pub struct Sample {
     pub rust_type: &'static str,
     /// Values, as the server writes them.
     pub literals: Vec<String>,
-    parse: fn(&Type, &str) -> Result<Box<dyn Encode + Send + Sync>, ValueError>,
+    parse: fn(&Type, &str) -> Result<Parsed, ValueError>,
     check: fn(&Type, Format, &[u8]),
     read: fn(RowRef<'_>),
     read_and_drop: fn(RowRef<'_>, &mut dyn FnMut()),
@@ -75,6 +77,10 @@ impl Sample {
     }
 
     /// A row of one column that holds the value.
+    ///
+    /// # Panics
+    ///
+    /// When the literal is none.
     pub fn row(&self, literal: &str) -> (Columns, BytesMut) {
         let encoded = self.encoded(literal);
         let mut values = BytesMut::new();

@@ -1,7 +1,7 @@
 //! Types that a server defines: looked up once, shared, and looked up anew when they have changed.
 
 use cornac::shared::SharedConnection;
-use cornac::types::{Kind, Oid, Type};
+use cornac::types::{Composite, Kind, Oid, Type};
 use cornac::{Client, Connection, Statement, StatementMode};
 use cornac_tests::{Flights, Server, TestDatabase, connect_watched, deadline, newest, shared, still_usable};
 
@@ -162,6 +162,40 @@ async fn a_type_that_is_dropped_and_made_anew_is_looked_up_again() {
             let fresh: u32 = stranger.fetch_value("SELECT 'mood'::regtype::oid", ()).await.unwrap();
             assert_eq!(type_of(&mut c, sql).await.oid(), Oid(fresh));
         }
+        still_usable(&mut c).await;
+        still_usable(&mut stranger).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_composite_that_a_stranger_alters_is_never_read_wrongly_and_soon_right() {
+    on_each_server(async |database, mut c, _| {
+        type Three = Composite<(String, Option<String>, Option<Vec<String>>)>;
+        type Four = Composite<(String, Option<String>, Option<Vec<String>>, Option<i32>)>;
+        let mut stranger = stranger(database).await;
+        let (read, write) = ("SELECT ROW('a', NULL, NULL)::shop.person", "SELECT ($1::shop.person)::text");
+        let three = || Composite(("a".to_owned(), None::<String>, None::<Vec<String>>));
+        let four = || Composite(("a".to_owned(), None::<String>, None::<Vec<String>>, Some(7)));
+        let value: Three = c.fetch_value(read, ()).await.unwrap();
+        assert_eq!(value, three());
+        assert_eq!(c.fetch_value::<String, _>(write, (three(),)).await.unwrap(), "(a,,)");
+        stranger.execute("ALTER TYPE shop.person ADD ATTRIBUTE age int4", ()).await.unwrap();
+        // The server tells that what was sent is no such value any more, and then it is known that four are asked for.
+        let refused = c.fetch_value::<String, _>(write, (three(),)).await.unwrap_err();
+        let expected = "which this Composite<(String, Option<String>, Option<Vec<String>>)> cannot become: person has 4 fields, and this value has 3";
+        assert!(refused.to_string().contains(expected), "{refused}");
+        assert_eq!(c.fetch_value::<String, _>(write, (four(),)).await.unwrap(), "(a,,,7)");
+        stranger.execute("ALTER TYPE shop.person DROP ATTRIBUTE age", ()).await.unwrap();
+        // Here it is known before anything is sent that the value does not fit what was remembered.
+        assert_eq!(c.fetch_value::<String, _>(write, (three(),)).await.unwrap(), "(a,,)");
+        let value: Three = c.fetch_value(read, ()).await.unwrap();
+        assert_eq!(value, three());
+        stranger.execute("ALTER TYPE shop.person ADD ATTRIBUTE age int4", ()).await.unwrap();
+        let read = "SELECT ARRAY[NULL::shop.person, ROW('a', NULL, NULL, 7)::shop.person]";
+        let values: Vec<Option<Four>> = c.fetch_value(read, ()).await.unwrap_or_default();
+        let again: Vec<Option<Four>> = c.fetch_value(read, ()).await.unwrap();
+        assert_eq!(again, [None, Some(four())], "at the second time at the latest, {values:?}");
         still_usable(&mut c).await;
         still_usable(&mut stranger).await;
     })

@@ -36,8 +36,6 @@ mod notifications;
 pub mod pipeline;
 mod prepared;
 mod quick;
-#[cfg(unix)]
-mod registered;
 mod row;
 mod row_stream;
 mod server_timeout;

@@ -7,10 +7,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
-
 #[cfg(unix)]
-use crate::registered::Registered;
+use tokio::net::UnixStream;
+use tokio_rustls::client::TlsStream;
 
 /// A transport that the caller brings: a tunnel, an in-memory pipe, a simulated network.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -19,30 +18,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// The transports, as one enum: a query does not pay for dynamic dispatch, unless the caller brought the transport.
 pub(crate) enum Socket {
-    #[cfg(unix)]
-    Tcp(Registered<std::net::TcpStream>),
-    #[cfg(not(unix))]
     Tcp(TcpStream),
     #[cfg(unix)]
-    Unix(Registered<std::os::unix::net::UnixStream>),
+    Unix(UnixStream),
     Custom(Box<dyn Transport>),
-}
-
-impl Socket {
-    #[cfg(unix)]
-    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        Ok(Self::Tcp(Registered::new(stream.into_std()?)?))
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        Ok(Self::Tcp(stream))
-    }
-
-    #[cfg(unix)]
-    pub(crate) fn unix(stream: tokio::net::UnixStream) -> io::Result<Self> {
-        Ok(Self::Unix(Registered::new(stream.into_std()?)?))
-    }
 }
 
 /// A socket, encrypted or not, or what is left of one.

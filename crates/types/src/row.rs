@@ -30,6 +30,10 @@ impl<'r> RowRef<'r> {
     ///
     /// When there is no such column, when its type does not fit, or its value does not.
     pub fn get<T: Decode<'r>>(&self, index: usize) -> Result<T, DecodeError> {
+        if index >= self.columns.len() {
+            let error = ValueError::malformed("there is no such column");
+            return Err(DecodeError::new(index, None, T::rust_type(), error));
+        }
         let mut walk = self.walk();
         for _ in 0..index {
             walk.skip()?;

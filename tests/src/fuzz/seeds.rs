@@ -186,6 +186,11 @@ fn session(recording: &Recording, seeds: &mut Vec<Seed>) {
 
 /// The last value of each type, in both formats, and headers that lie.
 fn types_decode(seeds: &mut Vec<Seed>) {
+    const MOST: &[u8] = &i32::MAX.to_be_bytes();
+    const NONE: &[u8] = &[0; 4];
+    const ONE: &[u8] = &[0, 0, 0, 1];
+    const NEGATIVE: &[u8] = &[0xff, 0xff, 0xff, 0xfe];
+    const INT4: &[u8] = &[0, 0, 0, 23];
     for sample in samples() {
         let Ok(oid) = u16::try_from(sample.ty.oid().0) else { continue };
         let name = sample.ty.name().unwrap_or_default();
@@ -201,11 +206,6 @@ fn types_decode(seeds: &mut Vec<Seed>) {
         let bytes = [&oid.to_be_bytes()[..], &[0], &value.concat()[..]].concat();
         put(seeds, "types_decode", format!("hostile-{name}"), bytes);
     };
-    const MOST: &[u8] = &i32::MAX.to_be_bytes();
-    const NONE: &[u8] = &[0; 4];
-    const ONE: &[u8] = &[0, 0, 0, 1];
-    const NEGATIVE: &[u8] = &[0xff, 0xff, 0xff, 0xfe];
-    const INT4: &[u8] = &[0, 0, 0, 23];
     hostile("dimensions", Type::INT4_ARRAY, &[MOST, NONE, INT4, MOST, ONE]);
     hostile("elements", Type::INT4_ARRAY, &[ONE, NONE, INT4, MOST, ONE]);
     hostile("elements-multiplied", Type::INT4_ARRAY, &[&[0, 0, 0, 2], NONE, INT4, MOST, ONE, MOST, ONE]);

@@ -16,7 +16,7 @@ pub fn types_decode(data: &[u8]) {
     static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(samples);
     let mut choices = Choices(data);
     let oid = u32::from_be_bytes([0, 0, choices.byte(), choices.byte()]);
-    let format = if choices.byte().is_multiple_of(2) { Format::Binary } else { Format::Text };
+    let format = if choices.byte() & 1 == 0 { Format::Binary } else { Format::Text };
     let of_oid = SAMPLES.iter().find(|sample| sample.ty.oid().0 == oid);
     let remainder = || usize::try_from(oid).ok().and_then(|oid| SAMPLES.get(oid % SAMPLES.len()));
     if let Some(sample) = of_oid.or_else(remainder) {

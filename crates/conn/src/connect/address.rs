@@ -108,7 +108,7 @@ impl Endpoint {
                 let stream = socket.connect(*address).await?;
                 // Without it, the second of two small writes waits 40 ms for the server's acknowledgement.
                 stream.set_nodelay(true)?;
-                Ok(Socket::tcp(stream)?)
+                Ok(Socket::Tcp(stream))
             }
             #[cfg(unix)]
             Self::Unix(path) => {
@@ -116,7 +116,7 @@ impl Endpoint {
                 if let Some(wanted) = &options.require_peer {
                     super::peer::check(&stream, wanted)?;
                 }
-                Ok(Socket::unix(stream)?)
+                Ok(Socket::Unix(stream))
             }
             #[cfg(not(unix))]
             Self::Unix(_) => Err(ConnectFailure::NoUnixSockets),

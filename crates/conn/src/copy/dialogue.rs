@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::flight::Flight;
-use crate::prepared::described_columns;
+use crate::prepared::{Description, described_columns};
 
 /// A COPY from its first request to ReadyForQuery.
 ///
@@ -304,7 +304,9 @@ impl<'c> Dialogue<'c> {
         let event = match self.flight.poll_message() {
             Err(closed) => return Err(self.lost(closed)),
             Ok(Some(Backend::RowDescription(description))) => {
-                self.columns = described_columns(description, |_, _| Format::Binary);
+                let columns = described_columns(description, |_, _| Format::Binary);
+                let description = Description::new([].into(), columns);
+                self.columns = self.flight.statements.resolve_sent(description).columns;
                 None
             }
             Ok(Some(Backend::CopyInResponse(response))) => {

@@ -74,6 +74,25 @@ impl<'t, 'r> CompositeReader<'t, 'r> {
         Self::new(ty, left, Values::Binary { left, rest })
     }
 
+    /// Reads the binary form by what stands in it, whatever the type says: as a record, if it is not as that says.
+    ///
+    /// # Errors
+    ///
+    /// When it is cut off.
+    pub(crate) fn as_it_is(ty: &'t Type, value: &'r [u8]) -> Result<Self, ValueError> {
+        let mut record = CompositeReader::binary(&Type::RECORD, value)?;
+        let mut known = ty.fields().iter();
+        let mut fits = matches!(ty.kind(), Kind::Composite(_));
+        while let Some(field) = record.next()? {
+            fits &= known.next().is_some_and(|known| known.ty().oid() == field.ty.oid());
+        }
+        if fits && known.next().is_none() {
+            return Self::binary(ty, value);
+        }
+        ty.contradicted();
+        Self::binary(&Type::RECORD, value)
+    }
+
     /// Reads the text.
     ///
     /// # Errors
@@ -323,6 +342,10 @@ fn other_fields(ty: &Type, attributes: &[Attribute], fields: &[(&str, &dyn Encod
     ty.contradicted();
     let names: Vec<_> = attributes.iter().map(|attribute| format!("{:?}", attribute.name())).collect();
     let known = names.join(", ");
+    if fields.iter().all(|(name, _)| name.is_empty()) {
+        let (known, given) = (attributes.len(), fields.len());
+        return EncodeError::out_of_range(format!("{ty} has {known} fields, and this value has {given}"));
+    }
     let missing =
         attributes.iter().find(|attribute| fields.iter().all(|(name, _)| *name != attribute.name()));
     EncodeError::out_of_range(match missing {

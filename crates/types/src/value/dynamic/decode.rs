@@ -45,7 +45,7 @@ fn binary(ty: &Type, value: &[u8], depth: usize) -> Result<Value, ValueError> {
     match ty.kind() {
         Kind::Array(element) if !is_vector(ty) => {
             let header = ArrayHeader::of(value, element)?;
-            array(ty, element, header, depth)
+            array(ty, element, &header, depth)
         }
         Kind::Range(subtype) => range(ty, subtype, value, depth),
         Kind::Multirange(of) => {
@@ -63,14 +63,14 @@ fn binary(ty: &Type, value: &[u8], depth: usize) -> Result<Value, ValueError> {
         _ if *ty == Type::ANYARRAY => {
             let header = ArrayHeader::new(value)?;
             let element = Type::from_oid(header.element);
-            array(&element.array().unwrap_or(Type::ANYARRAY), &element, header, depth)
+            array(&element.array().unwrap_or(Type::ANYARRAY), &element, &header, depth)
         }
         _ => Value::scalar_from_binary(ty, value)
             .unwrap_or_else(|| Ok(Value::Opaque(ty.clone(), value.into()))),
     }
 }
 
-fn array(ty: &Type, element: &Type, header: ArrayHeader<'_>, depth: usize) -> Result<Value, ValueError> {
+fn array(ty: &Type, element: &Type, header: &ArrayHeader<'_>, depth: usize) -> Result<Value, ValueError> {
     let mut values = Vec::with_capacity(header.elements.len());
     for value in header.elements.clone() {
         values.push(value?.map_or(Ok(Value::Null), |value| binary(element, value, depth))?);
@@ -102,7 +102,7 @@ fn range(ty: &Type, subtype: &Type, value: &[u8], depth: usize) -> Result<Value,
 }
 
 fn composite(ty: &Type, value: &[u8], depth: usize) -> Result<Value, ValueError> {
-    let mut reader = CompositeReader::binary(ty, value)?;
+    let mut reader = CompositeReader::as_it_is(ty, value)?;
     let mut fields = Vec::with_capacity(reader.left());
     while let Some(field) = reader.next()? {
         fields.push(match field.value() {

@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod row;
 mod text;
 
 use super::{

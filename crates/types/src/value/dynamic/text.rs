@@ -39,6 +39,7 @@ impl Value {
             Self::Void => Ok(()),
             Self::Float4(value) => write!(out, "{}", Float4(*value)),
             Self::Float8(value) => write!(out, "{}", Float8(*value)),
+            Self::Money(value) => write!(out, "{value}"),
             // As PostgreSQL does since version 16; earlier ones write the byte as it is.
             Self::Char(byte) if *byte < 0 => write!(out, "\\{:03o}", byte.to_be_bytes().map(u32::from)[0]),
             Self::Enum(_, text) | Self::Other(_, text) => out.write_str(text),
