@@ -9,5 +9,6 @@
 
 pub mod cost;
 pub mod floor;
+pub mod pool_work;
 pub mod recorded;
 pub mod work;

@@ -67,8 +67,10 @@ impl<M: Manager> Office<M> {
 
     /// Wakes the keeper unless it wakes in time by itself.
     pub(crate) fn wake_before(&self, deadline: u64) {
-        // The line's lock was held between what the keeper has looked at and this: see `run`.
+        // Whoever joined the line after the keeper had looked at it sees what the keeper wrote before: see `run`.
         if deadline < self.wakes_at.load(Relaxed) {
+            // Once is enough, until the keeper has looked again. In this order: the keeper, woken by this call, writes after it.
+            self.wakes_at.store(deadline, Relaxed);
             self.wake();
         }
     }
