@@ -114,6 +114,8 @@ async fn pool_03_who_waits_hears_the_true_reason_by_its_deadline() {
             assert!(error.to_string().ends_with(expected), "{error}");
             assert_eq!(world.observed.lock().unwrap()[0], (Step::Open, expected.to_owned()));
             world.opens([Act::Work]);
+            // The pause after the last refusal.
+            pass(secs(10)).await;
             still_usable(&pool).await;
         }
     })

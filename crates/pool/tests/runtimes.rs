@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, mpsc};
 use std::time::Duration;
 
 use cornac_pool::{Builder, CheckoutError, CloseReason};
-use fake::{Fake, FakePool, deadline, settle, still_usable};
+use fake::{Fake, FakePool, settle, still_usable, within_a_minute};
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 
 fn current_thread() -> Runtime {
@@ -30,7 +30,7 @@ fn pool_11_one_static_pool_works_on_one_runtime_after_another() {
     for (round, runtime) in
         [current_thread(), multi_thread(), current_thread(), multi_thread()].into_iter().enumerate()
     {
-        runtime.block_on(deadline(async {
+        runtime.block_on(within_a_minute(async {
             let all = [
                 POOL.checkout().await.expect("it opens"),
                 POOL.checkout().await.expect("it opens"),
@@ -58,7 +58,7 @@ fn pool_11_connections_of_a_runtime_that_nobody_drives_are_not_used_on_another()
     let pool = pool(2);
     let (first, second) = (current_thread(), current_thread());
     let id = first.block_on(async { pool.checkout().await.expect("it opens").id });
-    second.block_on(deadline(async {
+    second.block_on(within_a_minute(async {
         let link = pool.checkout().await.expect("another one is opened");
         assert_ne!(link.id, id, "its socket would never be ready");
         assert_eq!(pool.stats().closed.by(CloseReason::RuntimeEnded), 1);
@@ -74,7 +74,7 @@ fn connections_of_a_runtime_with_threads_of_its_own_are_used_on_another() {
     let pool = pool(2);
     let (first, second) = (multi_thread(), current_thread());
     let id = first.block_on(async { pool.checkout().await.expect("it opens").id });
-    second.block_on(deadline(async {
+    second.block_on(within_a_minute(async {
         assert_eq!(pool.checkout().await.expect("it is idle").id, id);
         still_usable(&pool).await;
     }));
@@ -98,7 +98,7 @@ fn pool_11_who_waits_when_the_keepers_runtime_ends_is_served_by_a_new_keeper() {
             drop(held);
         }
     });
-    second.block_on(deadline(async {
+    second.block_on(within_a_minute(async {
         let link = pool.checkout().await.expect("a new one is opened, or the old one replaced");
         assert_eq!(link.id, 1, "the old one has no runtime any more");
         has_ended.recv().expect("it says so");

@@ -85,7 +85,7 @@ fn sixty_four_tasks_on_eight_connections_lose_nothing_and_starve_nobody() {
         .enable_time()
         .build()
         .expect("it starts");
-    runtime.block_on(fake::deadline(async {
+    runtime.block_on(fake::within_a_minute(async {
         let pool =
             Builder::new().min_size(2).max_size(CONNECTIONS).build(Fake::default()).expect("it is in range");
         let lent = Arc::<Lent>::default();

@@ -220,6 +220,11 @@ pub(crate) async fn deadline<F: Future>(body: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(86_400), Box::pin(body)).await.expect("the test ends")
 }
 
+/// Runs a test's body in real time, which must end within a minute.
+pub(crate) async fn within_a_minute<F: Future>(body: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), Box::pin(body)).await.expect("the test ends within 60 s")
+}
+
 /// Lets everybody do what they can without time passing.
 pub(crate) async fn settle() {
     for _ in 0..50 {
