@@ -167,7 +167,7 @@ async fn cache_08_parameters_that_do_not_fit_are_errors_that_name_them() {
             );
             let label = c.execute("SELECT $1::mood", ("angry",)).await.unwrap_err();
             assert_eq!(label.sql_state(), Some(SqlState::INVALID_TEXT_REPRESENTATION));
-            assert_eq!(label.server().unwrap().context(), Some("unnamed portal parameter $1 = '...'"));
+            assert!(label.server().unwrap().context().unwrap().starts_with("unnamed portal parameter $1"));
             let many: Vec<&(dyn Encode + Sync)> = vec![&1; 65_536];
             let many = c.execute("SELECT $1::int4", many.as_slice()).await.unwrap_err();
             assert_eq!(said(many), "65536 parameters in Bind, and the protocol has room for at most 65535");

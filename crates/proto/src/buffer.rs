@@ -175,9 +175,10 @@ impl ReceiveBuffer {
         if self.bytes.is_empty() {
             self.bytes = vec![0; missing.max(self.read)];
         } else if !self.has_room() {
-            // At least doubled, so that a long message is not copied again and again; and no more than a read that fits it, so that memory
-            // which the next result needs too is not given back in between.
-            let len = self.filled.saturating_add(missing).max(self.filled.saturating_mul(2)).max(self.read);
+            // A message that is not whole is doubled, or completed: so a long one is not moved again and again, and takes no more memory than it
+            // has bytes. And no less than a read, so that memory which the next result needs too is not given back in between.
+            let len = self.filled.saturating_add(missing.max(self.read / 2)).max(self.read);
+            self.bytes.reserve_exact(len.saturating_sub(self.bytes.len()));
             self.bytes.resize(len, 0);
         }
     }

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(composed.as_deref(), Ok(expected));
         let composed =
             compose("SELECT $1, $2", &[Type::CHAR, Type::INT2_ARRAY], (65_i8, vec![Some(1_i64), None]));
-        let expected = r#"SELECT ('A'::pg_catalog."char"), ('{"1",NULL}'::pg_catalog."_int2")"#;
+        let expected = r#"SELECT ('A'::pg_catalog."char"), ('{1,NULL}'::pg_catalog."_int2")"#;
         assert_eq!(composed.as_deref(), Ok(expected));
         let composed = compose("SELECT $1, $2", &[Type::INT8], (None::<i64>, None::<i64>));
         assert_eq!(composed.as_deref(), Ok(r#"SELECT (NULL::pg_catalog."int8"), (NULL)"#));

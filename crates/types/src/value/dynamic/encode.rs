@@ -31,7 +31,8 @@ impl Encode for Value {
             Self::Multirange(_, ranges) => ranges.encode(ty, out),
             Self::Composite(_, fields) => encode_composite(ty, &nameless(fields), out),
             Self::Other(_, text) => text.encode(&Type::TEXT, out),
-            Self::Opaque(own, bytes) if own == ty => {
+            // Of a type that was not known when it was read, and is now, it may be no value.
+            Self::Opaque(own, bytes) if own == ty && own.kind() == ty.kind() => {
                 out.extend_from_slice(bytes);
                 Ok(IsNull::No)
             }
