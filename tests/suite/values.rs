@@ -86,7 +86,7 @@ async fn arrays_come_back_as_they_went() {
             .unwrap();
         assert_eq!(borrowed, [(1, "a".to_owned()), (2, "b".to_owned())]);
         let two = c.fetch_value::<Vec<i32>, _>("SELECT '{{1},{2}}'::int4[]", ()).await.unwrap_err();
-        let expected = "column 1 \"int4\" (int4[]) has a value that Vec<i32> cannot hold: it has 2 dimensions, and only one fits";
+        let expected = "column 1 \"int4\" (int4[]) has a value that Vec<i32> cannot hold: it has 2 dimensions, and only one fits; ask for Array";
         assert_eq!(two.to_string(), expected);
         still_usable(c).await;
     })
