@@ -57,6 +57,7 @@ mod tls;
 mod tls_faults;
 mod tls_record;
 mod type_lookup;
+mod value_json;
 mod values;
 mod verbs;
 mod wire;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use cornac_benches::cost::{Client, Growth, NO_VERB, Workload};
 use tempfile::TempDir;
 
+use super::calls::{Calls, Counts};
 use super::figures::Figures;
 
 /// For how many microseconds the server holds an answer back: long enough that the client is always asleep by then, also under valgrind.
@@ -111,16 +112,25 @@ impl Counting {
     }
 
     fn system_calls(&self, client: Client, workload: Workload, count: usize) -> Result<Option<u64>> {
+        self.strace(client, workload, count)?.map(|counts| counts.total()).transpose()
+    }
+
+    /// The system calls that the work costs each time it is done, by name; `None` when the client has no verb for it.
+    pub(super) fn calls(&self, client: Client, workload: Workload) -> Result<Option<Calls>> {
+        let (small, large) = sizes(workload);
+        let Some(before) = self.strace(client, workload, small)? else { return Ok(None) };
+        let after = self.strace(client, workload, large)?.context("the verb was there a moment ago")?;
+        Calls::between(&before, &after, exact(u64::try_from(large - small)?)?).map(Some)
+    }
+
+    fn strace(&self, client: Client, workload: Workload, count: usize) -> Result<Option<Counts>> {
         let file = self.directory.path().join("strace.out");
         let mut command = Command::new("strace");
         command.args(["-f", "-c", "-o"]).arg(&file);
         if self.run(command, [client.name(), workload.name()], count)?.is_none() {
             return Ok(None);
         }
-        // `100.00    0.123456           1      1234        56 total`
-        let table = std::fs::read_to_string(&file)?;
-        let total = table.lines().find(|line| line.ends_with(" total")).context("strace gave no total")?;
-        Ok(Some(total.split_whitespace().nth(3).context("strace gave no count")?.parse()?))
+        Counts::parse(&std::fs::read_to_string(&file)?).map(Some)
     }
 
     /// Runs the client under the program that `command` begins with, and gives what that said.

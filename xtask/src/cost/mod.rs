@@ -1,6 +1,7 @@
 //! `cargo xtask cost`: what the client costs, counted against a server that answers recorded bytes in another process.
 
 mod baseline;
+mod calls;
 mod counting;
 mod figures;
 mod growth;
@@ -15,6 +16,7 @@ use xshell::cmd;
 use crate::steps::{has_program, shell, spinning};
 
 use baseline::Baseline;
+use calls::Calls;
 use counting::Counting;
 use figures::{Figures, Row};
 
@@ -73,6 +75,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let rows = count(&counting, &workloads)?;
     let mut baseline = Baseline::read()?;
     figures::print(&rows, &baseline);
+    let mut findings = Vec::new();
+    for (client, calls) in calls_of_a_query(&counting, &workloads)? {
+        println!("a point SELECT of {}: {calls}", client.name());
+        let finding = calls.finding().filter(|_| client == Client::Cornac);
+        findings.extend(finding.map(|finding| format!("a point SELECT makes {finding}")));
+    }
     if let Some(file) = &arguments.json {
         std::fs::write(file, figures::json(&rows)).with_context(|| format!("{}", file.display()))?;
     }
@@ -80,12 +88,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         baseline.update(&rows)?;
     }
     if arguments.check {
-        let findings = baseline.findings(&rows);
+        findings.extend(baseline.findings(&rows));
         for finding in &findings {
             println!("{finding}");
         }
         if !findings.is_empty() {
-            bail!("{} figures have grown", findings.len());
+            bail!("{} figures are too large", findings.len());
         }
         println!("no figure is more than 5 % above the one that is checked in");
     }
@@ -103,4 +111,18 @@ fn count(counting: &Counting, workloads: &[Workload]) -> Result<Vec<Row>> {
         Ok(Row { workload, cornac, floor })
     };
     workloads.iter().map(row).collect()
+}
+
+/// The system calls of a point SELECT by name, if that is among what is counted.
+fn calls_of_a_query(counting: &Counting, workloads: &[Workload]) -> Result<Vec<(Client, Calls)>> {
+    let mut calls = Vec::new();
+    if workloads.contains(&Workload::PointSelect) {
+        for client in [Client::Cornac, Client::Floor] {
+            let counted = spinning(&format!("tracing {}", client.name()), || {
+                counting.calls(client, Workload::PointSelect)
+            })?;
+            calls.extend(counted.map(|counted| (client, counted)));
+        }
+    }
+    Ok(calls)
 }

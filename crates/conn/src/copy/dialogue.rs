@@ -1,12 +1,14 @@
 //! What every COPY is made of: its requests, the server's answers, and an end.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use cornac_proto::Violation;
 use cornac_proto::message::{Backend, BackendTag, FormatCode, RawParameters, Target};
 use cornac_proto::session::{Checkpoint, CloseReason, Closed, CommandError, Progress};
 use cornac_types::{Columns, Format};
+use tokio::task::yield_now;
 
 use super::error::CopyError;
 use crate::connection::Connection;
@@ -32,6 +34,8 @@ pub(super) struct Dialogue<'c> {
     stage: Stage,
     refused: Option<Error>,
     rows: u64,
+    /// Everything was sent, and nobody has looked since whether the server says anything.
+    must_look: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,8 +102,15 @@ impl<'c> Dialogue<'c> {
         write_requests(&mut flight, described, statement)
             .map_err(|error| Error::command(error).with_statement(statement))?;
         let (columns, stage) = (Columns::default(), Stage::Open);
-        let mut dialogue =
-            Self { flight, statement: statement.into(), columns, stage, refused: None, rows: 0 };
+        let mut dialogue = Self {
+            flight,
+            statement: statement.into(),
+            columns,
+            stage,
+            refused: None,
+            rows: 0,
+            must_look: false,
+        };
         match (poll_fn(|cx| dialogue.poll_event(cx)).await?, direction) {
             (Event::CopyIn(shape), Direction::In) => Ok((dialogue, shape)),
             (Event::CopyOut(shape), Direction::Out) => {
@@ -165,10 +176,25 @@ impl<'c> Dialogue<'c> {
 
     /// Ready when there is room for more data: true when what there was had to be sent for that.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
-        if self.has_room() {
-            return Poll::Ready(Ok(false));
+        if !self.must_look {
+            if self.has_room() {
+                return Poll::Ready(Ok(false));
+            }
+            ready!(self.poll_flush(cx))?;
+            // A socket that takes everything at once never has the runtime look at it, so that an error would go unnoticed.
+            self.must_look = true;
+            if pin!(yield_now()).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
-        self.poll_flush(cx).map_ok(|()| true)
+        if let Poll::Ready(error) = self.poll_refusal(cx) {
+            return Poll::Ready(Err(error));
+        }
+        if !self.has_room() {
+            return Poll::Pending;
+        }
+        self.must_look = false;
+        Poll::Ready(Ok(true))
     }
 
     /// Ready when everything was sent; an error that comes meanwhile ends the COPY at once.

@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+#[cfg(feature = "serde_json")]
+mod json;
 mod row;
 mod text;
 
