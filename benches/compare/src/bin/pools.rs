@@ -247,7 +247,7 @@ fn main() -> Result<()> {
         for _ in 0..rounds {
             for (pool, samples) in &mut samples {
                 let runtime = setting.runtime()?;
-                let sample = runtime.block_on(async { tokio::spawn(one(pool, setting, url.clone())).await? });
+                let sample = runtime.block_on(one_round(pool, setting, &url));
                 samples.push(sample.with_context(|| (*pool).to_owned())?);
             }
         }
@@ -269,8 +269,4 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
-}
-
-async fn one(pool: &'static str, setting: Setting, url: String) -> Result<Sample> {
-    one_round(pool, setting, &url).await
 }
