@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cornac_conn::{Config, Connection};
@@ -103,11 +104,14 @@ impl TestDatabase {
 }
 
 impl Drop for TestDatabase {
-    /// In a thread of its own, since a drop cannot wait for a future.
+    /// In a thread of its own, since a drop cannot wait for a future. That is waited for, but not for long: the server drops no database while a login is under way that this very thread
+    /// keeps from going on.
     fn drop(&mut self) {
         let (server, sql) =
             (self.server.clone(), format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
-        let dropping = std::thread::spawn(move || {
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            let _done = done;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let mut connection = Connection::connect(&server).await?;
@@ -116,6 +120,6 @@ impl Drop for TestDatabase {
             })
         });
         // A database that stays behind harms nobody: its server is thrown away, or belongs to somebody who wanted to look.
-        let _ = dropping.join();
+        let _ = is_done.recv_timeout(Duration::from_secs(2));
     }
 }

@@ -262,7 +262,7 @@ async fn dropped_inside(
                 1
             }
             (Then::Commit, Err(error)) => {
-                assert!(matches!(error.kind(), ErrorKind::RolledBack), "{name}: {error}");
+                assert!(matches!(error.kind(), ErrorKind::RolledBack(_)), "{name}: {error}");
                 assert!(sent && !completed, "{name}: nothing was given up");
                 endings.rolled_back += 1;
                 0

@@ -189,7 +189,7 @@ async fn drop_10_a_batch_whose_source_fails_at_any_item_leaves_nothing() {
                     Err(error) => {
                         failed += 1;
                         assert_eq!(error.sql_state(), Some(SqlState::IN_FAILED_SQL_TRANSACTION), "{error}");
-                        assert!(matches!(committed.unwrap_err().kind(), ErrorKind::RolledBack));
+                        assert!(matches!(committed.unwrap_err().kind(), ErrorKind::RolledBack(_)));
                         assert_eq!(status, TransactionStatus::Failed);
                     }
                 }

@@ -192,7 +192,7 @@ async fn a_batch_inside_of_a_transaction_leaves_it_failed_if_it_fails() {
         let failed = transaction.execute("SELECT 1", ()).await.unwrap_err();
         assert_eq!(failed.sql_state(), Some(SqlState::IN_FAILED_SQL_TRANSACTION));
         let rolled_back = transaction.commit().await.unwrap_err();
-        assert!(matches!(rolled_back.kind(), ErrorKind::RolledBack), "{rolled_back}");
+        assert!(matches!(rolled_back.kind(), ErrorKind::RolledBack(Some(_))), "{rolled_back}");
         assert_eq!(ledger_len(&mut c).await, 0);
         let mut transaction = c.begin().await.unwrap();
         assert_eq!(transaction.execute_many(insert, [(1_i64,), (2,)]).await.unwrap(), 2);

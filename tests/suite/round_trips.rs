@@ -259,7 +259,9 @@ async fn a_begin_that_fails_takes_the_statement_with_it() {
                 let refused = transaction.execute(&typed, ()).await.unwrap_err();
                 assert_eq!(refused.sql_state().unwrap().as_str(), "0A000");
             }
-            transaction.commit().await.unwrap();
+            // Nothing has run that was to be committed.
+            let error = transaction.commit().await.unwrap_err();
+            assert!(matches!(error.kind(), cornac::ErrorKind::RolledBack(Some(_))), "{error}");
         };
         let (mut server, ()) = tokio::join!(script, client);
         assert!(c.is_idle(), "no COMMIT and no ROLLBACK was sent: there is no transaction");
@@ -279,7 +281,7 @@ async fn a_statement_that_fails_behind_its_begin_leaves_a_transaction_to_roll_ba
         transaction.execute("SELECT 1 / $1::int4", (0,)).await.unwrap_err();
         assert_eq!(flights.take(), ["PBEBES"]);
         let rolled_back = transaction.commit().await.unwrap_err();
-        assert!(matches!(rolled_back.kind(), cornac::ErrorKind::RolledBack), "{rolled_back}");
+        assert!(matches!(rolled_back.kind(), cornac::ErrorKind::RolledBack(Some(_))), "{rolled_back}");
         assert_eq!(flights.take(), ["Q"]);
         still_usable(&mut c).await;
     })

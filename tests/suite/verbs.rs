@@ -345,7 +345,8 @@ async fn a_database_is_shared_by_tasks() {
         let values: Vec<i32> = db.fetch_values("SELECT generate_series(1, 3)", ()).await.unwrap();
         assert_eq!((one, optional, values), ((1,), None, vec![1, 2, 3]));
         db.close().await.unwrap();
-        assert!(db.execute("SELECT 1", ()).await.unwrap_err().is_closed());
+        let closed = db.execute("SELECT 1", ()).await.unwrap_err();
+        assert!(matches!(closed.kind(), ErrorKind::Checkout(_)) && !closed.is_transient(), "{closed}");
     })
     .await;
 }

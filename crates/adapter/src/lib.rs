@@ -16,7 +16,13 @@
 //! same verbs. Rows become tuples or structs with [`#[derive(FromRow)]`](derive@FromRow), enums and newtypes become values with
 //! [`#[derive(Encode, Decode)]`](derive@Decode).
 
+mod builder;
 mod database;
+mod manager;
+mod pooled;
+mod reset;
+mod retry;
+mod unavailable;
 
 /// COPY: what [`Connection::copy_in`], [`Connection::copy_out`] and their like take and give.
 pub mod copy {
@@ -31,15 +37,23 @@ pub mod shared {
     pub use cornac_conn::{SharedConnection, SharedError, SharedOptions, SharedStatistics};
 }
 
+pub use builder::DatabaseBuilder;
 pub use cornac_conn::{
-    Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement, Mail,
-    Notification, Prepared, Result, Row, Rows, ServerMessage, ServerTimeout, Severity, SimpleResult,
-    SqlState, Statement, StatementMode, TransactionStatus,
+    CancelToken, Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement,
+    IsolationLevel, Lender, Mail, Notification, OwnedRowStream, OwnedRows, Prepared, Result, Row, RowStream,
+    Rows, ServerMessage, ServerTimeout, Severity, SimpleResult, SqlState, Statement, StatementMode,
+    Transaction, TransactionOptions, TransactionStatus, Unavailable,
 };
 pub use cornac_derive::{Decode, Encode, FromRow, Params};
+pub use cornac_pool::{CloseReason, Closed, Holder, Stats, StillInUse, TimedOut, Waits};
 pub use cornac_types as types;
 pub use cornac_types::{Columns, Decode, Encode, FromRow, Params, RowRef, Timestamptz};
-pub use database::Database;
+pub use database::{Database, Retries, Retrying};
+pub use manager::HookFuture;
+pub use pooled::PooledConnection;
+pub use reset::Reset;
+pub use retry::RetryPolicy;
+pub use unavailable::CheckoutError;
 
 /// The programs of the page on COPY compile.
 #[cfg(doctest)]

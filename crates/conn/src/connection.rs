@@ -24,9 +24,10 @@ use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::mailbox::{Mail, Mailboxes, NoticeHandler, Notification};
 use crate::statement::StatementMode;
 use crate::stream::Stream;
+use crate::transaction::TransactionState;
 
-/// How long the replies to an abandoned request may take to come before it is cancelled at the server. They then have
-/// [`GRACE`](crate::deadline::GRACE) before the connection is given up.
+/// How long the replies to an abandoned request may take to come before it is cancelled at the server, unless the connection is told otherwise. They
+/// then have [`GRACE`](crate::deadline::GRACE) before the connection is given up.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the server's last words are waited for when nothing can be written to it any more.
@@ -65,10 +66,10 @@ pub struct Connection {
     /// The connection's own request to cancel, which goes on while replies are awaited.
     cancelling: Option<Cancelling>,
     statement_timeout: Option<Duration>,
+    drain_timeout: Duration,
     pub(crate) deadline: Option<Deadline>,
     notice_handler: Option<NoticeHandler>,
-    /// The BEGIN of a transaction in which nothing has run yet: it travels with the first statement.
-    pub(crate) pending_begin: Option<Arc<str>>,
+    pub(crate) transaction: TransactionState,
     /// Why nothing can be written any more, and how long what can still be read is waited for.
     write_failed: Option<(io::Error, Deadline)>,
 }
@@ -95,9 +96,10 @@ impl Connection {
             cancel_state: Arc::default(),
             cancelling: None,
             statement_timeout: None,
+            drain_timeout: DRAIN_TIMEOUT,
             deadline: None,
             notice_handler: None,
-            pending_begin: None,
+            transaction: TransactionState::default(),
             write_failed: None,
         }
     }
@@ -122,6 +124,11 @@ impl Connection {
     /// How long each statement may take that does not say it itself.
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
         self.statement_timeout
+    }
+
+    /// How long the replies to an abandoned request may take to come before it is cancelled at the server; `None`: 5 s, as from the beginning.
+    pub fn set_drain_timeout(&mut self, timeout: Option<Duration>) {
+        self.drain_timeout = timeout.unwrap_or(DRAIN_TIMEOUT);
     }
 
     /// What is done with notices and warnings from now on, as soon as they are read, instead of keeping them for
@@ -226,7 +233,7 @@ impl Connection {
     /// request to cancel on the way.
     pub fn is_idle(&self) -> bool {
         // A transaction that was leaked before its first statement would begin with the next one.
-        self.session.is_idle() && self.cancel_state.is_quiet() && self.pending_begin.is_none()
+        self.session.is_idle() && self.cancel_state.is_quiet() && !self.transaction.is_pending()
     }
 
     /// The notices and warnings that have come since the last call, at most the newest 1,024.
@@ -260,7 +267,7 @@ impl Connection {
         if let Some(closed) = self.session.closed() {
             return Err(Error::already_closed(closed.clone()));
         }
-        self.deadline = Some(Deadline::new(DRAIN_TIMEOUT));
+        self.deadline = Some(Deadline::new(self.drain_timeout));
         let drained = self.drain().await;
         self.deadline = None;
         if self.transaction_status() != TransactionStatus::Idle {
@@ -279,14 +286,11 @@ impl Connection {
                 self.end_leaked_segment().map_err(Error::command)?;
             }
             self.wait_for_message().await.map_err(Error::already_closed)?;
-            let effects = match self.poll_message().map_err(Error::already_closed)? {
-                Some(Backend::CommandComplete(complete)) => {
-                    effects::of_abandoned_command(complete.tag().as_bytes())
-                }
-                _ => &[],
-            };
-            for effect in effects {
-                self.statements.apply(*effect);
+            if let Some(Backend::CommandComplete(complete)) =
+                self.poll_message().map_err(Error::already_closed)?
+            {
+                let aftermath = effects::of_abandoned_command(complete.tag().as_bytes());
+                self.apply(aftermath);
             }
         }
         let state = Arc::clone(&self.cancel_state);
@@ -338,7 +342,7 @@ impl Connection {
 
     /// The message that [`wait_for_message`](Self::wait_for_message) saw. When it ends the session, the socket is closed.
     pub(crate) fn poll_message(&mut self) -> Result<Option<Backend<'_>>, Closed> {
-        let Self { session, stream, cancel_state, statements, .. } = self;
+        let Self { session, stream, cancel_state, statements, transaction, .. } = self;
         if matches!(session.peek_tag(), Ok(Some(BackendTag::ReadyForQuery))) {
             if let Some(Backend::ReadyForQuery(status)) =
                 session.poll_message().inspect_err(|_| stream.close())?
@@ -352,7 +356,11 @@ impl Connection {
                 return Ok(Some(Backend::ReadyForQuery(status)));
             }
         }
-        session.poll_message().inspect_err(|_| stream.close())
+        let message = session.poll_message().inspect_err(|_| stream.close())?;
+        if let Some(Backend::ErrorResponse(refusal)) = &message {
+            transaction.handle_refusal(refusal);
+        }
+        Ok(message)
     }
 
     /// Takes the end of a statement, and the ReadyForQuery behind it, if they have come and are like most.

@@ -89,12 +89,40 @@ pub enum ErrorKind {
     TooManyRows,
     /// What was to be sent could not be had: the caller's own source failed.
     Source(Box<dyn std::error::Error + Send + Sync>),
-    /// COMMIT was answered with ROLLBACK: a statement of the transaction had failed, and nothing of it stays.
-    RolledBack,
+    /// The transaction was rolled back in place of committed, since the server had refused this in it: nothing of it stays.
+    RolledBack(Option<Box<ServerMessage>>),
+    /// The connection was lost between COMMIT and its answer: the transaction is committed, or rolled back. Whoever has to know looks for what it
+    /// would have left.
+    CommitOutcomeUnknown(Closed),
+    /// There was no connection to be had: the pool's reason, which [`Error::source`](std::error::Error::source) gives.
+    Checkout(Unavailable),
     /// The API was used in a way that cannot work, fixable by reading one's own code.
     Usage(&'static str),
     /// The operating system failed while the connection was being closed.
     Io(io::Error),
+}
+
+/// Why there was no connection to be had.
+#[derive(Debug)]
+pub struct Unavailable {
+    reason: Box<dyn std::error::Error + Send + Sync>,
+    is_transient: bool,
+    server: Option<ServerMessage>,
+}
+
+impl fmt::Display for Unavailable {
+    /// The reason, and the error of a connection that is behind it, if one is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        let mut source = self.reason.source();
+        while let Some(error) = source {
+            if error.is::<Error>() {
+                return write!(f, ": {error}");
+            }
+            source = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// How far a request got.
@@ -134,13 +162,15 @@ impl Error {
     pub fn server(&self) -> Option<&ServerMessage> {
         match self.kind() {
             ErrorKind::Server(server) | ErrorKind::Timeout { server, .. } => Some(server),
-            ErrorKind::Closed(closed) | ErrorKind::Command(CommandError::Closed(closed)) => {
-                match closed.reason() {
-                    CloseReason::Fatal(server) => Some(server),
-                    _ => None,
-                }
-            }
+            ErrorKind::Closed(closed)
+            | ErrorKind::CommitOutcomeUnknown(closed)
+            | ErrorKind::Command(CommandError::Closed(closed)) => match closed.reason() {
+                CloseReason::Fatal(server) => Some(server),
+                _ => None,
+            },
             ErrorKind::Connect(error) => error.server(),
+            ErrorKind::RolledBack(failure) => failure.as_deref(),
+            ErrorKind::Checkout(unavailable) => unavailable.server.as_ref(),
             _ => None,
         }
     }
@@ -191,8 +221,12 @@ impl Error {
                     .contains(&state)
             }
             None => match self.kind() {
-                ErrorKind::Closed(_) | ErrorKind::Io(_) | ErrorKind::Command(CommandError::Closed(_)) => true,
+                ErrorKind::Closed(_)
+                | ErrorKind::CommitOutcomeUnknown(_)
+                | ErrorKind::Io(_)
+                | ErrorKind::Command(CommandError::Closed(_)) => true,
                 ErrorKind::Connect(error) => error.is_transient(),
+                ErrorKind::Checkout(unavailable) => unavailable.is_transient,
                 _ => false,
             },
         }
@@ -213,6 +247,7 @@ impl Error {
         matches!(
             self.kind(),
             ErrorKind::Closed(_)
+                | ErrorKind::CommitOutcomeUnknown(_)
                 | ErrorKind::Command(CommandError::Closed(_))
                 | ErrorKind::Shared(SharedError::NotIdle { .. })
         )
@@ -279,8 +314,28 @@ impl Error {
         }
     }
 
-    pub(crate) fn usage(what: &'static str, delivery: Delivery) -> Self {
+    /// The API was used in a way that cannot work.
+    pub fn usage(what: &'static str, delivery: Delivery) -> Self {
         Self::new(ErrorKind::Usage(what), delivery)
+    }
+
+    /// There was no connection to be had. `server` is what the server said to that, if it did.
+    pub fn unavailable(
+        reason: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        is_transient: bool,
+        server: Option<ServerMessage>,
+    ) -> Self {
+        let unavailable = Unavailable { reason: reason.into(), is_transient, server };
+        Self::new(ErrorKind::Checkout(unavailable), Delivery::NotSent)
+    }
+
+    /// The connection was lost, and this was COMMIT.
+    pub(crate) fn into_unknown_commit(mut self) -> Self {
+        self.0.kind = match self.0.kind {
+            ErrorKind::Closed(closed) => ErrorKind::CommitOutcomeUnknown(closed),
+            kind => kind,
+        };
+        self
     }
 
     pub(crate) fn io(error: io::Error) -> Self {
@@ -352,9 +407,19 @@ impl fmt::Display for Error {
                 f.write_str("the statement returned more than one row, and one was asked for")?;
             }
             ErrorKind::Source(_) => f.write_str("the source of the parameters failed")?,
-            ErrorKind::RolledBack => {
+            ErrorKind::RolledBack(failure) => {
                 f.write_str("the transaction was rolled back in place of committed, since a statement in it had failed")?;
+                if let Some(failure) = failure {
+                    write!(f, ": {failure}")?;
+                }
             }
+            ErrorKind::CommitOutcomeUnknown(closed) => {
+                write!(
+                    f,
+                    "the connection was lost during COMMIT, and nobody knows whether the transaction is committed: {closed}"
+                )?;
+            }
+            ErrorKind::Checkout(unavailable) => write!(f, "{unavailable}")?,
             ErrorKind::Usage(what) => f.write_str(what)?,
             ErrorKind::Io(error) => write!(f, "the connection could not be closed in order: {error}")?,
         }
@@ -425,6 +490,7 @@ impl std::error::Error for Error {
             ErrorKind::Source(error) => Some(&**error),
             ErrorKind::Cancel(error) => std::error::Error::source(error),
             ErrorKind::Copy(error) => std::error::Error::source(error),
+            ErrorKind::Checkout(unavailable) => Some(&*unavailable.reason),
             _ => None,
         }
     }

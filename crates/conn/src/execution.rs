@@ -64,6 +64,26 @@ pub(crate) struct Sent {
     pub(crate) statement: Prepared,
 }
 
+/// The rows of one statement, while nobody has its connection.
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    manifest: Manifest,
+    statement: Prepared,
+    outcome: Outcome,
+    fetch_size: u32,
+    affected: u64,
+}
+
+impl Suspended {
+    pub(crate) fn statement(&self) -> &Prepared {
+        &self.statement
+    }
+
+    pub(crate) fn rows_affected(&self) -> u64 {
+        self.affected
+    }
+}
+
 /// How a statement goes out.
 #[derive(Debug)]
 struct Travel {
@@ -199,6 +219,18 @@ impl<'c> Rows<'c> {
     /// The result of a statement that has been sent, its columns known.
     pub(crate) fn new(flight: Flight<'c>, statement: Prepared) -> Self {
         Self { flight, statement, outcome: Outcome::Rows, fetch_size: 0, affected: 0 }
+    }
+
+    /// Lets go of the connection. The rows are still to come: whoever has the connection [resumes](Self::resume) them, in the same step or the next.
+    pub(crate) fn suspend(self) -> Suspended {
+        let Self { flight, statement, outcome, fetch_size, affected } = self;
+        Suspended { manifest: flight.release(), statement, outcome, fetch_size, affected }
+    }
+
+    /// Goes on with rows that were suspended.
+    pub(crate) fn resume_on(connection: &'c mut Connection, suspended: Suspended) -> Self {
+        let Suspended { manifest, statement, outcome, fetch_size, affected } = suspended;
+        Self { flight: Flight::again(connection, manifest), statement, outcome, fetch_size, affected }
     }
 
     /// The columns of the result.
@@ -375,8 +407,8 @@ impl<'c> Rows<'c> {
         let refusal = match message {
             Some(Backend::CommandComplete(complete)) => {
                 *affected = complete.rows().unwrap_or(0);
-                let effect = effects::of_command(complete.tag().as_bytes(), statement.sql());
-                flight.statements.apply(effect);
+                let aftermath = effects::of_command(complete.tag().as_bytes(), statement.sql());
+                flight.apply(aftermath);
                 None
             }
             Some(Backend::EmptyQueryResponse) => None,

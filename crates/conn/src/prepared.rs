@@ -208,8 +208,13 @@ impl Connection {
         let asked = self.statements.undescribed(statement, mode);
         let mut flight = Flight::new(self);
         flight.close_retired_statements()?;
+        // A statement that cannot be parsed is the end of its transaction, be it the first one or not, known or not.
+        let begins = flight.has_pending_begin();
+        if begins {
+            flight.write_pending_begin()?;
+        }
         flight.write_describe(&asked)?;
-        let described = flight.read_description(&asked).await;
+        let described = flight.read_description(&asked, begins).await;
         drop(flight);
         let described = described.and_then(|described| described.map_err(|server| self.refusal(server)));
         let completed = match described {
@@ -239,7 +244,7 @@ impl Connection {
         }
         let mut answers = Vec::with_capacity(asked.len());
         for asked in &asked {
-            answers.push(flight.read_description(asked).await?);
+            answers.push(flight.read_description(asked, false).await?);
         }
         drop(flight);
         let mut descriptions: Vec<_> = answers.iter_mut().filter_map(|answer| answer.as_mut().ok()).collect();
@@ -263,8 +268,12 @@ impl Flight<'_> {
         self.session.sync().map_err(Error::command)
     }
 
-    /// Reads what the server says of a statement, up to ReadyForQuery.
-    async fn read_description(&mut self, asked: &Prepared) -> Result<Result<Description, ServerMessage>> {
+    /// Reads what the server says of a statement, up to ReadyForQuery. First comes what it says to a BEGIN, if that travels in front.
+    async fn read_description(
+        &mut self,
+        asked: &Prepared,
+        mut begins: bool,
+    ) -> Result<Result<Description, ServerMessage>> {
         let mut parameters: Box<[Type]> = Box::new([]);
         let mut columns = Columns::default();
         let mut refused = None;
@@ -279,7 +288,11 @@ impl Flight<'_> {
                 Some(Backend::RowDescription(description)) => {
                     columns = described_columns(description, |ty, _| ty.binary_format());
                 }
-                Some(Backend::ParseComplete) => parsed = true,
+                Some(Backend::ParseComplete) => parsed = !begins,
+                Some(Backend::CommandComplete(_)) => {
+                    begins = false;
+                    self.pending_begin_has_run();
+                }
                 Some(Backend::ErrorResponse(error)) => {
                     asked.set_may_be_parsed(parsed);
                     refused = refused.or_else(|| Some(ServerMessage::from(error)));

@@ -67,7 +67,7 @@ impl Connection {
     ) -> Option<(Flight<'_>, Prepared)> {
         let is_plain = statement.fetch_size() == 0
             && self.is_settled()
-            && self.pending_begin.is_none()
+            && !self.transaction.is_pending()
             && !self.statements.names().has_retired()
             && self.statements.mode_of(statement) == StatementMode::Named;
         if !is_plain {

@@ -83,7 +83,7 @@ async fn read_results(mut flight: Flight<'_>, sql: &str) -> Result<Vec<SimpleRes
             Some(Backend::CommandComplete(complete)) => {
                 current.tag = complete.tag().to_lossy().into_owned();
                 current.rows_affected = complete.rows();
-                flight.statements.apply(effects::of_command(current.tag.as_bytes(), sql));
+                flight.apply(effects::of_command(current.tag.as_bytes(), sql));
                 results.push(std::mem::replace(&mut current, SimpleResult::new()));
             }
             Some(Backend::EmptyQueryResponse) => {

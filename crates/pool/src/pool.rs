@@ -75,7 +75,7 @@ impl<M: Manager> Pool<M> {
         self.shared.checkout(limit, Location::caller())
     }
 
-    /// [`checkout_within`](Self::checkout_within) for those who know on whose behalf they ask.
+    /// [`checkout`](Self::checkout) for those who know on whose behalf they ask.
     ///
     /// # Errors
     ///
@@ -84,12 +84,11 @@ impl<M: Manager> Pool<M> {
     /// # Cancel safety
     ///
     /// As for [`checkout`](Self::checkout).
-    pub async fn checkout_for(
+    pub fn checkout_at(
         &self,
         location: &'static Location<'static>,
-        limit: Duration,
-    ) -> Result<Pooled<M>, CheckoutError<M::Error>> {
-        self.shared.checkout(limit, location).await
+    ) -> impl Future<Output = Result<Pooled<M>, CheckoutError<M::Error>>> + Send + use<'_, M> {
+        self.shared.checkout(self.shared.options.acquire_timeout, location)
     }
 
     /// Changes how many connections there may be. Too many idle ones are closed, those in use when they come back; who waits gets a new one where there is room now.

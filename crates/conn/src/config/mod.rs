@@ -357,6 +357,11 @@ impl Config {
         &self.oauth
     }
 
+    /// What the server has to be to be taken.
+    pub fn wanted_session_attrs(&self) -> TargetSessionAttrs {
+        self.target_session_attrs
+    }
+
     /// The servers to try.
     pub fn hosts(&self) -> &[HostSpec] {
         &self.hosts

@@ -21,13 +21,60 @@ pub(crate) enum Effect {
     RolledBack,
 }
 
-/// Reads it off a command tag, and for settings off the text of the statement (or statements).
-pub(crate) fn of_command(tag: &[u8], sql: &str) -> Effect {
+/// What a command leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Aftermath {
+    pub(crate) effects: &'static [Effect],
+    /// The transaction in which it ran is over, whether or not another one began with it.
+    pub(crate) ends_transaction: bool,
+    /// The session has something that another user of the connection would not expect: settings, temporary objects, channels, cursors.
+    pub(crate) changes_session: bool,
+}
+
+/// Reads it off a command tag, and where that says too little off the text of the statement (or statements).
+pub(crate) fn of_command(tag: &[u8], sql: &str) -> Aftermath {
+    let none = Aftermath { effects: &[], ends_transaction: false, changes_session: false };
     match tag.first() {
-        Some(b'S' | b'R' | b'D' | b'A' | b'C' | b'I') => {}
-        _ => return Effect::None,
+        Some(b'S' | b'R' | b'D' | b'A' | b'C' | b'I' | b'L' | b'P') => {}
+        _ => return none,
     }
-    let verb = tag.split(|&byte| byte == b' ').next().unwrap_or_default();
+    let effect = effect_of(tag, sql);
+    let ends_transaction = match tag {
+        b"COMMIT" | b"PREPARE TRANSACTION" => true,
+        b"ROLLBACK" => !has_word(sql, "to"),
+        _ => false,
+    };
+    let changes_session = match verb_of(tag) {
+        b"LISTEN" | b"LOAD" | b"DECLARE" => true,
+        b"SET" => {
+            !(tag == b"SET CONSTRAINTS"
+                || begins_with(sql, "set local")
+                || begins_with(sql, "set transaction"))
+        }
+        _ => effect == Effect::TemporaryMade,
+    };
+    Aftermath { effects: one(effect), ends_transaction, changes_session }
+}
+
+fn verb_of(tag: &[u8]) -> &[u8] {
+    tag.split(|&byte| byte == b' ').next().unwrap_or_default()
+}
+
+fn one(effect: Effect) -> &'static [Effect] {
+    match effect {
+        Effect::None => &[],
+        Effect::StatementsForgotten => &[Effect::StatementsForgotten],
+        Effect::SchemaChanged => &[Effect::SchemaChanged],
+        Effect::TemporaryMade => &[Effect::TemporaryMade],
+        Effect::SearchPathChanged => &[Effect::SearchPathChanged],
+        Effect::RoleChanged => &[Effect::RoleChanged],
+        Effect::Reset => &[Effect::Reset],
+        Effect::RolledBack => &[Effect::RolledBack],
+    }
+}
+
+fn effect_of(tag: &[u8], sql: &str) -> Effect {
+    let verb = verb_of(tag);
     match verb {
         // CREATE TABLE AS has the tag of its query.
         b"SELECT" if begins_with(sql, "create") => created(sql),
@@ -42,8 +89,8 @@ pub(crate) fn of_command(tag: &[u8], sql: &str) -> Effect {
 }
 
 /// As [`of_command`], where the text is not known: all that it may have been.
-pub(crate) fn of_abandoned_command(tag: &[u8]) -> &'static [Effect] {
-    match tag.split(|&byte| byte == b' ').next().unwrap_or_default() {
+pub(crate) fn of_abandoned_command(tag: &[u8]) -> Aftermath {
+    let effects: &[Effect] = match verb_of(tag) {
         b"ALTER" | b"DROP" | b"IMPORT" => &[Effect::SchemaChanged],
         b"CREATE" => &[Effect::SchemaChanged, Effect::TemporaryMade],
         b"DISCARD" if tag == b"DISCARD ALL" => &[Effect::Reset],
@@ -51,7 +98,10 @@ pub(crate) fn of_abandoned_command(tag: &[u8]) -> &'static [Effect] {
         b"SET" | b"RESET" => &[Effect::SearchPathChanged, Effect::RoleChanged],
         b"ROLLBACK" => &[Effect::RolledBack],
         _ => &[],
-    }
+    };
+    let ends_transaction = matches!(tag, b"COMMIT" | b"PREPARE TRANSACTION");
+    let changes_session = matches!(verb_of(tag), b"CREATE" | b"SET" | b"LISTEN" | b"LOAD" | b"DECLARE");
+    Aftermath { effects, ends_transaction, changes_session }
 }
 
 fn created(sql: &str) -> Effect {
@@ -124,7 +174,37 @@ mod tests {
             ("COMMIT", "COMMIT", Nothing),
         ];
         for (tag, sql, effect) in cases {
-            assert_eq!(of_command(tag.as_bytes(), sql), effect, "{tag}: {sql}");
+            assert_eq!(of_command(tag.as_bytes(), sql).effects, one(effect), "{tag}: {sql}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_ends_with_some_commands_and_a_session_changes_with_others() {
+        let cases = [
+            ("COMMIT", "COMMIT AND CHAIN", true, false),
+            ("ROLLBACK", "rollback", true, false),
+            ("ROLLBACK", "ROLLBACK TO SAVEPOINT s", false, false),
+            ("PREPARE TRANSACTION", "PREPARE TRANSACTION 'x'", true, false),
+            ("PREPARE", "PREPARE p AS SELECT 1", false, false),
+            ("BEGIN", "BEGIN", false, false),
+            ("SET", "SET work_mem = '1MB'", false, true),
+            ("SET", "SET LOCAL work_mem = '1MB'", false, false),
+            ("SET", "SET TRANSACTION READ ONLY", false, false),
+            ("SET CONSTRAINTS", "SET CONSTRAINTS ALL DEFERRED", false, false),
+            ("LISTEN", "LISTEN a", false, true),
+            ("DECLARE CURSOR", "DECLARE c CURSOR WITH HOLD FOR SELECT 1", false, true),
+            ("CREATE TABLE", "CREATE TEMP TABLE t ()", false, true),
+            ("CREATE TABLE", "CREATE TABLE t ()", false, false),
+            ("SELECT 1", "SELECT 1", false, false),
+            ("INSERT 0 1", "INSERT INTO t VALUES (1)", false, false),
+        ];
+        for (tag, sql, ends_transaction, changes_session) in cases {
+            let aftermath = of_command(tag.as_bytes(), sql);
+            assert_eq!(
+                (aftermath.ends_transaction, aftermath.changes_session),
+                (ends_transaction, changes_session),
+                "{tag}: {sql}"
+            );
         }
     }
 }

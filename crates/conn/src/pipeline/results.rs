@@ -470,8 +470,8 @@ impl<'c> PipelineResults<'c> {
             Some(Backend::CommandComplete(complete)) => {
                 *affected = complete.rows().unwrap_or(0);
                 if let Some(Entry::Ready(statement)) = entries.front() {
-                    let effect = effects::of_command(complete.tag().as_bytes(), statement.sql());
-                    flight.statements.apply(effect);
+                    let aftermath = effects::of_command(complete.tag().as_bytes(), statement.sql());
+                    flight.apply(aftermath);
                 }
                 self.complete();
             }

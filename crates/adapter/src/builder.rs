@@ -1,0 +1,281 @@
+//! What can be chosen when a database is connected to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cornac_conn::{Config, Connection, Result, TargetSessionAttrs};
+
+use crate::database::{Database, Settings};
+use crate::manager::{Connections, Hook, HookFuture, Hooks, Role};
+use crate::reset::Reset;
+use crate::retry::RetryPolicy;
+
+/// Makes a [`Database`]. Each method sets one option, and says its default.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use cornac::{Client, Database};
+///
+/// # async fn example() -> cornac::Result<()> {
+/// let db = Database::builder()
+///     .max_size(20)
+///     .acquire_timeout(Duration::from_secs(5))
+///     .after_connect(|connection| {
+///         Box::pin(async move { connection.execute("SET TimeZone = 'UTC'", ()).await.map(drop) })
+///     })
+///     .connect("postgres://app@db.example/shop")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until it connects"]
+pub struct DatabaseBuilder {
+    pool: cornac_pool::Builder,
+    after_connect: Hook,
+    before_checkout: Hook,
+    before_return: Hook,
+    reset: Reset,
+    statement_timeout: Option<Duration>,
+    connect_retry: RetryPolicy,
+    statement_retry: RetryPolicy,
+    transaction_retry: Option<RetryPolicy>,
+}
+
+/// The pool's.
+impl DatabaseBuilder {
+    /// How many connections are kept open, used or not: 5, and no more than `max_size`.
+    pub fn min_size(self, connections: usize) -> Self {
+        self.pool(|pool| pool.min_size(connections))
+    }
+
+    /// How many connections there may be: 100. That is as many as PostgreSQL takes by default, from all its clients together.
+    pub fn max_size(self, connections: usize) -> Self {
+        self.pool(|pool| pool.max_size(connections))
+    }
+
+    /// How far [`Database::resize`] can go: twice `max_size`.
+    pub fn max_capacity(self, connections: usize) -> Self {
+        self.pool(|pool| pool.max_capacity(connections))
+    }
+
+    /// How many callers may wait for a connection; another one fails at once. No limit.
+    pub fn max_waiting(self, callers: usize) -> Self {
+        self.pool(|pool| pool.max_waiting(callers))
+    }
+
+    /// How many connections may be opened at one time: 8. After a refusal it is one, until one works.
+    pub fn max_opening(self, connections: usize) -> Self {
+        self.pool(|pool| pool.max_opening(connections))
+    }
+
+    /// How long a verb waits for a connection: 30 s.
+    pub fn acquire_timeout(self, limit: Duration) -> Self {
+        self.pool(|pool| pool.acquire_timeout(limit))
+    }
+
+    /// How long opening one connection may take in all: 30 s. [`Config::connect_timeout`] bounds it for each host.
+    pub fn open_timeout(self, limit: Duration) -> Self {
+        self.pool(|pool| pool.open_timeout(limit))
+    }
+
+    /// How long each hook may take: 10 s.
+    pub fn hook_timeout(self, limit: Duration) -> Self {
+        self.pool(|pool| pool.hook_timeout(limit))
+    }
+
+    /// How long it may take to check a connection that has idled for long: 5 s.
+    pub fn check_timeout(self, limit: Duration) -> Self {
+        self.pool(|pool| pool.check_timeout(limit))
+    }
+
+    /// How long cleaning a connection up may take ([`Reset`], and the hook `before_return`): 10 s. Then it is closed.
+    pub fn recycle_timeout(self, limit: Duration) -> Self {
+        self.pool(|pool| pool.recycle_timeout(limit))
+    }
+
+    /// After how much idling a connection is checked by a round trip before it is given out: 30 s; `None`: never. A connection that was closed is noticed in any case.
+    pub fn check_after(self, idle: impl Into<Option<Duration>>) -> Self {
+        let idle = idle.into();
+        self.pool(|pool| pool.check_after(idle))
+    }
+
+    /// After how much idling a connection beyond `min_size` is closed: 10 min; `None`: never.
+    pub fn idle_timeout(self, idle: impl Into<Option<Duration>>) -> Self {
+        let idle = idle.into();
+        self.pool(|pool| pool.idle_timeout(idle))
+    }
+
+    /// How old a connection gets before it is replaced: 30 min; `None`: any age.
+    pub fn max_lifetime(self, age: impl Into<Option<Duration>>) -> Self {
+        let age = age.into();
+        self.pool(|pool| pool.max_lifetime(age))
+    }
+
+    /// Which part of `max_lifetime` is left to chance, from 0 to 1: 0.2. Each connection lives between 80 % and 100 % of it.
+    pub fn lifetime_jitter(self, part: f64) -> Self {
+        self.pool(|pool| pool.lifetime_jitter(part))
+    }
+
+    /// How long the pool waits after a failed attempt to open a connection: up to `base` after the first, then twice as long each time, up to `max`; half of each pause is left
+    /// to chance. 100 ms and 10 s.
+    pub fn backoff(self, base: Duration, max: Duration) -> Self {
+        self.pool(|pool| pool.backoff(base, max))
+    }
+
+    fn pool(mut self, change: impl FnOnce(cornac_pool::Builder) -> cornac_pool::Builder) -> Self {
+        self.pool = change(self.pool);
+        self
+    }
+}
+
+/// The connections'.
+impl DatabaseBuilder {
+    /// Runs on each connection after it was opened, before anyone gets it: for settings. If it fails, so does opening.
+    pub fn after_connect<H>(mut self, hook: H) -> Self
+    where
+        H: for<'c> Fn(&'c mut Connection) -> HookFuture<'c> + Send + Sync + 'static,
+    {
+        self.after_connect = Hook::new(hook);
+        self
+    }
+
+    /// Runs each time before a connection is given out; the caller waits for it. If it fails, the connection is closed, and the caller hears why.
+    pub fn before_checkout<H>(mut self, hook: H) -> Self
+    where
+        H: for<'c> Fn(&'c mut Connection) -> HookFuture<'c> + Send + Sync + 'static,
+    {
+        self.before_checkout = Hook::new(hook);
+        self
+    }
+
+    /// Runs each time a connection comes back, after it was cleaned up; nobody waits for it. If it fails, the connection is closed.
+    pub fn before_return<H>(mut self, hook: H) -> Self
+    where
+        H: for<'c> Fn(&'c mut Connection) -> HookFuture<'c> + Send + Sync + 'static,
+    {
+        self.before_return = Hook::new(hook);
+        self
+    }
+
+    /// What is done to a connection that comes back: [`Reset::Changed`].
+    pub fn reset(mut self, reset: Reset) -> Self {
+        self.reset = reset;
+        self
+    }
+
+    /// How long each statement may take that does not say it itself; then it is cancelled at the server. `None`, the default: as long as it takes.
+    pub fn statement_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.statement_timeout = limit.into();
+        self
+    }
+}
+
+/// How often things are tried.
+impl DatabaseBuilder {
+    /// How [`connect`](Self::connect) tries again when the server cannot be reached, or does not take connections yet: 3 tries. A wrong password and its like are not tried again. (A
+    /// checkout keeps trying until `acquire_timeout`, with pauses as `backoff` has them.)
+    pub fn connect_retry(mut self, policy: RetryPolicy) -> Self {
+        self.connect_retry = policy;
+        self
+    }
+
+    /// How single statements on [`Database`] are tried again on another connection: 3 tries. Only what is proven not to have run is (its connection was closed before it was sent), and what is marked
+    /// [`idempotent`](crate::Statement::idempotent).
+    pub fn statement_retry(mut self, policy: RetryPolicy) -> Self {
+        self.statement_retry = policy;
+        self
+    }
+
+    /// How [`Database::transaction`] begins anew after a serialization failure or a deadlock. By default it does not.
+    pub fn transaction_retry(mut self, policy: RetryPolicy) -> Self {
+        self.transaction_retry = Some(policy);
+        self
+    }
+}
+
+impl DatabaseBuilder {
+    /// Connects to the server that a URL (or libpq's `key=value` string) names.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be understood, and as [`connect_with`](Self::connect_with).
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the socket is closed.
+    pub async fn connect(self, url: &str) -> Result<Database> {
+        self.connect_with(&url.parse::<Config>()?).await
+    }
+
+    /// Connects as a configuration says: proves that one connection can be made, and keeps it. The others are opened as they are needed.
+    ///
+    /// # Errors
+    ///
+    /// When no connection can be made, and when `max_size` is 0 or above `max_capacity`.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the socket is closed.
+    pub async fn connect_with(self, config: &Config) -> Result<Database> {
+        let connections = self.connections(config);
+        let mut tries = self.connect_retry.start();
+        tries.begin();
+        while let Err(error) = connections.prove().await {
+            if !error.is_transient() || !tries.wait().await {
+                return Err(error);
+            }
+            tracing::info!(target: "cornac::database", "connecting once more after {error}");
+        }
+        self.build(connections)
+    }
+
+    /// As [`connect`](Self::connect), without connecting: the first connection is opened when it is needed, or, within a runtime, as soon as there is time.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be understood, and when `max_size` is 0 or above `max_capacity`.
+    pub fn connect_lazy(self, url: &str) -> Result<Database> {
+        self.connect_lazy_with(&url.parse::<Config>()?)
+    }
+
+    /// As [`connect_with`](Self::connect_with), without connecting.
+    ///
+    /// # Errors
+    ///
+    /// When `max_size` is 0 or above `max_capacity`.
+    pub fn connect_lazy_with(self, config: &Config) -> Result<Database> {
+        let connections = self.connections(config);
+        self.build(connections)
+    }
+
+    fn connections(&self, config: &Config) -> Connections {
+        let hooks = Hooks {
+            after_connect: self.after_connect.clone(),
+            before_checkout: self.before_checkout.clone(),
+            before_return: self.before_return.clone(),
+        };
+        let several = config.hosts().len() > 1;
+        let (config, role) = match config.wanted_session_attrs() {
+            // Writes need the primary, wherever that is at the moment.
+            TargetSessionAttrs::Any if several => {
+                (config.clone().target_session_attrs(TargetSessionAttrs::ReadWrite), Role::Primary)
+            }
+            TargetSessionAttrs::ReadWrite | TargetSessionAttrs::Primary => (config.clone(), Role::Primary),
+            _ => (config.clone(), Role::Any),
+        };
+        Connections::new(config, role, self.reset.clone(), Arc::new(hooks), self.statement_timeout)
+    }
+
+    fn build(self, connections: Connections) -> Result<Database> {
+        let settings = Settings {
+            statement_retry: self.statement_retry,
+            transaction_retry: self.transaction_retry.unwrap_or_else(RetryPolicy::none),
+        };
+        let pool = self
+            .pool
+            .build(connections)
+            .map_err(|error| cornac_conn::Error::unavailable(error, false, None))?;
+        Ok(Database::new(pool, settings))
+    }
+}

@@ -1,0 +1,236 @@
+//! What an application holds.
+
+mod transactions;
+mod verbs;
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use cornac_conn::{Config, Connection, Error, Result};
+use cornac_pool::{Holder, OutOfRange, Pool, Stats};
+
+pub use self::transactions::Retrying;
+use crate::builder::DatabaseBuilder;
+use crate::manager::Connections;
+use crate::pooled::PooledConnection;
+use crate::retry::RetryPolicy;
+use crate::unavailable::unavailable;
+
+/// How long [`Database::close`] waits for connections that are in use.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A database, as an application holds it: a pool of connections, cheap to clone, usable from any number of tasks.
+///
+/// Each verb takes a connection of the pool for as long as it runs; which one is of no matter. What belongs together goes into a [transaction](Self::begin),
+/// or over one connection that is [checked out](Self::checkout).
+///
+/// ```no_run
+/// # async fn example() -> cornac::Result<()> {
+/// let db = cornac::Database::connect("postgres://app@db.example/shop").await?;
+/// let name: String = db.fetch_value("SELECT name FROM item WHERE id = $1", (7_i64,)).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The pool is closed when the last clone is dropped. It may be kept in a `static` and used by one runtime after another.
+///
+/// # Errors
+///
+/// Every verb may fail with [`ErrorKind::Checkout`](crate::ErrorKind::Checkout) when there is no connection to be had, and as the verbs of [`Client`](crate::Client).
+///
+/// # Cancel safety
+///
+/// Every future may be dropped at any moment. A statement of which no byte was sent never runs; one that was sent runs on at the server, until its connection has been cleaned up.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool<Connections>,
+    settings: Settings,
+    retries: RetryCounters,
+}
+
+/// How a database is used, as its builder says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) statement_retry: RetryPolicy,
+    pub(crate) transaction_retry: RetryPolicy,
+}
+
+#[derive(Debug, Default)]
+struct RetryCounters {
+    statements: AtomicU64,
+    transactions: AtomicU64,
+}
+
+/// How often something was tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retries {
+    /// Single statements, on another connection.
+    pub statements: u64,
+    /// Transactions that were begun anew.
+    pub transactions: u64,
+}
+
+impl Database {
+    /// Connects to the server that a URL (or libpq's `key=value` string) names, with all defaults of [`DatabaseBuilder`].
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be understood, and when no connection can be made.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the socket is closed.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::builder().connect(url).await
+    }
+
+    /// Connects as a configuration says, with all defaults of [`DatabaseBuilder`].
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(config: &Config) -> Result<Self> {
+        Self::builder().connect_with(config).await
+    }
+
+    /// As [`connect`](Self::connect), without connecting: for a `static`, or where the server may come later.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be understood.
+    pub fn connect_lazy(url: &str) -> Result<Self> {
+        Self::builder().connect_lazy(url)
+    }
+
+    /// Everything that can be chosen.
+    pub fn builder() -> DatabaseBuilder {
+        DatabaseBuilder::default()
+    }
+
+    pub(crate) fn new(pool: Pool<Connections>, settings: Settings) -> Self {
+        Self { inner: Arc::new(Inner { pool, settings, retries: RetryCounters::default() }) }
+    }
+
+    /// Takes a connection of the pool, until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Checkout`](crate::ErrorKind::Checkout), with a [`CheckoutError`](crate::CheckoutError) as its source.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nobody's turn is lost.
+    #[track_caller]
+    pub fn checkout(&self) -> impl Future<Output = Result<PooledConnection>> + Send {
+        self.checkout_at(Location::caller())
+    }
+
+    #[inline]
+    async fn checkout_at(&self, location: &'static Location<'static>) -> Result<PooledConnection> {
+        match self.inner.pool.checkout_at(location).await {
+            Ok(pooled) => Ok(PooledConnection::new(pooled)),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Opens a connection that is not of the pool: for LISTEN, say, or for what takes days.
+    ///
+    /// # Errors
+    ///
+    /// When no connection can be made.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the socket is closed.
+    pub async fn connect_apart(&self) -> Result<Connection> {
+        Connection::connect(self.inner.pool.manager().config()).await
+    }
+
+    /// Opens connections until there are so many (`max_size` at most), and waits for that: before an application takes its first requests.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be opened, at once or when `limit` has passed.
+    ///
+    /// # Cancel safety
+    ///
+    /// What has been opened stays.
+    pub async fn warm_up(&self, connections: usize, limit: Duration) -> Result<()> {
+        self.inner.pool.warm_up(connections, limit).await.map_err(unavailable)
+    }
+
+    /// Changes how many connections there may be. Too many idle ones are closed, those in use when they come back.
+    ///
+    /// # Errors
+    ///
+    /// For 0, and for more than `max_capacity`.
+    pub fn resize(&self, max_size: usize) -> Result<()> {
+        self.inner.pool.resize(max_size).map_err(|error: OutOfRange| Error::unavailable(error, false, None))
+    }
+
+    /// Replaces all connections that exist now: idle ones are closed, those in use when they come back. After a failover, or a change of settings at the server.
+    pub fn retire_all(&self) {
+        self.inner.pool.retire_all();
+    }
+
+    /// How the pool is doing.
+    pub fn pool_stats(&self) -> Stats {
+        self.inner.pool.stats()
+    }
+
+    /// Who holds a connection, and for how long; whoever does so for longest comes first.
+    pub fn holders(&self) -> Vec<Holder> {
+        self.inner.pool.holders()
+    }
+
+    /// How often something was tried again.
+    pub fn retries(&self) -> Retries {
+        let RetryCounters { statements, transactions } = &self.inner.retries;
+        Retries { statements: statements.load(Relaxed), transactions: transactions.load(Relaxed) }
+    }
+
+    /// Closes the pool: no connection is given out any more, who waits is told, and connections are closed as they come back. Waits until all are closed, for 30 s at most.
+    ///
+    /// # Errors
+    ///
+    /// When some are still in use then; its [source](std::error::Error::source) is a [`StillInUse`](crate::StillInUse), which says whose. The pool is closed all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// The pool is closed once this was polled; only the waiting ends.
+    pub async fn close(&self) -> Result<()> {
+        self.close_within(CLOSE_TIMEOUT).await
+    }
+
+    /// As [`close`](Self::close), with a limit of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`close`](Self::close).
+    pub async fn close_within(&self, limit: Duration) -> Result<()> {
+        self.inner.pool.close(limit).await.map_err(|error| Error::unavailable(error, false, None))
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("pool", &self.inner.pool).finish_non_exhaustive()
+    }
+}

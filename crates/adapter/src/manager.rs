@@ -1,0 +1,209 @@
+//! How the pool opens connections, and what it makes of one that comes back.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cornac_conn::{Config, Connection, Error, Result, SqlState};
+use cornac_pool::{Condition, Failure, Manager};
+
+use crate::reset::Reset;
+
+/// How long the replies that an abandoned request still has to come may take before it is cancelled at the server: nobody waits for them.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// What a hook gives back: see [`DatabaseBuilder::after_connect`](crate::DatabaseBuilder::after_connect).
+pub type HookFuture<'c> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'c>>;
+
+/// Code of the application's that runs on a connection.
+#[derive(Clone, Default)]
+pub(crate) struct Hook(Option<Arc<HookFn>>);
+
+type HookFn = dyn for<'c> Fn(&'c mut Connection) -> HookFuture<'c> + Send + Sync;
+
+impl Hook {
+    pub(crate) fn new(
+        hook: impl for<'c> Fn(&'c mut Connection) -> HookFuture<'c> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    async fn run(&self, connection: &mut Connection) -> Result<()> {
+        match &self.0 {
+            Some(hook) => hook(connection).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_set() { "Hook" } else { "none" })
+    }
+}
+
+/// Which servers a pool wants, where there are several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Whatever the configuration names.
+    #[default]
+    Any,
+    /// The one that takes writes. A connection to a server that does not, or no longer, is closed.
+    Primary,
+}
+
+/// Opens connections as a configuration says.
+#[derive(Debug, Default)]
+pub(crate) struct Hooks {
+    pub(crate) after_connect: Hook,
+    pub(crate) before_checkout: Hook,
+    pub(crate) before_return: Hook,
+}
+
+/// What the pool has to know about connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    config: Config,
+    role: Role,
+    reset: Reset,
+    hooks: Arc<Hooks>,
+    statement_timeout: Option<Duration>,
+    /// The connection with which it was proven that there can be one: the first that the pool gets.
+    proven: Mutex<Option<Connection>>,
+}
+
+impl Connections {
+    pub(crate) fn new(
+        config: Config,
+        role: Role,
+        reset: Reset,
+        hooks: Arc<Hooks>,
+        statement_timeout: Option<Duration>,
+    ) -> Self {
+        Self { config, role, reset, hooks, statement_timeout, proven: Mutex::default() }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Proves that there can be a connection, and keeps it for the pool.
+    pub(crate) async fn prove(&self) -> Result<()> {
+        let connection = Connection::connect(&self.config).await?;
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        Ok(())
+    }
+
+    fn take_proven(&self) -> Option<Connection> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether only a server that takes writes will do.
+    pub(crate) fn wants_primary(&self) -> bool {
+        self.role == Role::Primary
+    }
+
+    /// Whether the server has turned out not to be the one that is wanted.
+    fn is_elsewhere(&self, connection: &Connection) -> bool {
+        self.role == Role::Primary && connection.parameter("in_hot_standby") == Some("on")
+    }
+
+    fn needs_reset(&self, connection: &Connection) -> bool {
+        match self.reset {
+            Reset::Never => false,
+            Reset::Changed => connection.is_session_changed(),
+            Reset::Always | Reset::Sql(_) => true,
+        }
+    }
+}
+
+impl Manager for Connections {
+    type Connection = Connection;
+    type Error = Error;
+
+    async fn open(&self) -> Result<Connection> {
+        let mut connection = match self.take_proven().filter(|connection| !connection.is_closed()) {
+            Some(connection) => connection,
+            None => Connection::connect(&self.config).await?,
+        };
+        connection.set_statement_timeout(self.statement_timeout);
+        Ok(connection)
+    }
+
+    fn is_permanent(&self, error: &Error) -> bool {
+        !error.is_transient()
+    }
+
+    async fn check(&self, connection: &mut Connection) -> Result<()> {
+        connection.ping().await
+    }
+
+    #[inline]
+    fn peek(&self, connection: &mut Connection) -> bool {
+        connection.peek() && !self.is_elsewhere(connection)
+    }
+
+    #[inline]
+    fn condition(&self, connection: &mut Connection) -> Condition {
+        if connection.is_closed() || self.is_elsewhere(connection) {
+            Condition::Broken
+        } else if connection.is_idle() && !self.needs_reset(connection) && !self.hooks.before_return.is_set()
+        {
+            Condition::Clean
+        } else {
+            Condition::Dirty
+        }
+    }
+
+    async fn recycle(&self, connection: &mut Connection) -> Result<()> {
+        connection.set_drain_timeout(Some(DRAIN_TIMEOUT));
+        connection.clear().await?;
+        connection.set_drain_timeout(None);
+        if self.needs_reset(connection) {
+            match &self.reset {
+                Reset::Sql(sql) => {
+                    connection.simple_query(sql).await?;
+                }
+                _ => connection.reset().await?,
+            }
+            // It may have made settings, which are gone.
+            self.hooks.after_connect.run(connection).await?;
+            connection.forget_session_changes();
+        }
+        connection.set_notice_handler(None);
+        connection.set_statement_timeout(self.statement_timeout);
+        self.hooks.before_return.run(connection).await
+    }
+
+    async fn close(&self, connection: Connection) {
+        // Whoever the goodbye does not reach sees the socket closed.
+        let _ = connection.close().await;
+    }
+
+    async fn after_connect(&self, connection: &mut Connection) -> Result<()> {
+        self.hooks.after_connect.run(connection).await?;
+        // What it has set is how every user finds the connection.
+        connection.forget_session_changes();
+        Ok(())
+    }
+
+    fn before_checkout(&self, connection: &mut Connection) -> impl Future<Output = Result<()>> + Send {
+        self.hooks.before_checkout.run(connection)
+    }
+
+    fn observe(&self, failure: &Failure<Error>) {
+        let cause = failure.manager_error().map(ToString::to_string).unwrap_or_default();
+        let is_shutdown =
+            failure.manager_error().and_then(Error::sql_state) == Some(SqlState::ADMIN_SHUTDOWN);
+        if is_shutdown {
+            tracing::info!(target: "cornac::pool", "{failure}: {cause}");
+        } else {
+            tracing::warn!(target: "cornac::pool", "{failure}: {cause}");
+        }
+    }
+}
