@@ -6,6 +6,7 @@ mod batch_faults;
 mod cache;
 mod cache_limits;
 mod cancel;
+mod commits;
 mod compat;
 mod containers;
 mod copy;

@@ -10,6 +10,9 @@ use crate::manager::{Connections, Hook, HookFuture, Hooks, Role};
 use crate::reset::Reset;
 use crate::retry::RetryPolicy;
 
+/// How long the outcome of a commit is looked for whose answer was lost.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Makes a [`Database`]. Each method sets one option, and says its default.
 ///
 /// ```no_run
@@ -40,6 +43,7 @@ pub struct DatabaseBuilder {
     connect_retry: RetryPolicy,
     statement_retry: RetryPolicy,
     transaction_retry: Option<RetryPolicy>,
+    resolve_commit: Option<Duration>,
 }
 
 /// The pool's.
@@ -194,6 +198,24 @@ impl DatabaseBuilder {
     }
 }
 
+/// Commits.
+impl DatabaseBuilder {
+    /// Whether a COMMIT whose answer was lost is looked into: the server is asked, over another connection, what became of the transaction, for at most 10 s. Then [`commit`](crate::Transaction::commit)
+    /// is `Ok`, or an [`ErrorKind::CommitLost`](crate::ErrorKind::CommitLost), which says that it was rolled back. Only what no server can say stays
+    /// [`ErrorKind::CommitOutcomeUnknown`](crate::ErrorKind::CommitOutcomeUnknown): of a transaction that wrote nothing, after a failover, or when there is no server to be had in time. Off by default.
+    ///
+    /// It costs no round trip, but some work at the server: behind the statements of a transaction, its number is asked for until it has one.
+    pub fn resolve_commit(self, resolves: bool) -> Self {
+        self.resolve_commit_within(resolves.then_some(RESOLVE_TIMEOUT))
+    }
+
+    /// As [`resolve_commit`](Self::resolve_commit), with a limit of one's own; `None`: off.
+    pub fn resolve_commit_within(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.resolve_commit = limit.into();
+        self
+    }
+}
+
 impl DatabaseBuilder {
     /// Connects to the server that a URL (or libpq's `key=value` string) names.
     ///
@@ -271,6 +293,7 @@ impl DatabaseBuilder {
         let settings = Settings {
             statement_retry: self.statement_retry,
             transaction_retry: self.transaction_retry.unwrap_or_else(RetryPolicy::none),
+            resolve_commit: self.resolve_commit,
         };
         let pool = self
             .pool

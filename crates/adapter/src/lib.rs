@@ -40,9 +40,10 @@ pub mod shared {
 pub use builder::DatabaseBuilder;
 pub use cornac_conn::{
     CancelToken, Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement,
-    IsolationLevel, Lender, Mail, Notification, OwnedRowStream, OwnedRows, Prepared, Result, Row, RowStream,
-    Rows, ServerMessage, ServerTimeout, Severity, SimpleResult, SqlState, Statement, StatementMode,
-    Transaction, TransactionOptions, TransactionStatus, Unavailable,
+    IsolationLevel, Lender, LostCommit, Mail, Notification, OwnedRowStream, OwnedRows, Prepared, Result, Row,
+    RowStream, Rows, ServerMessage, ServerTimeout, Severity, SimpleResult, SqlState, Statement,
+    StatementMode, Transaction, TransactionId, TransactionOptions, TransactionOutcome, TransactionStatus,
+    Unavailable,
 };
 pub use cornac_derive::{Decode, Encode, FromRow, Params};
 pub use cornac_pool::{CloseReason, Closed, Holder, Stats, StillInUse, TimedOut, Waits};

@@ -280,6 +280,10 @@ impl Connection {
     async fn drain(&mut self) -> Result<()> {
         self.session.discard_replies();
         while !self.session.is_settled() {
+            if self.session.is_postscript_next() {
+                poll_fn(|cx| self.poll_postscript(cx)).await.map_err(Error::already_closed)?;
+                continue;
+            }
             if self.session.takes_copy_data() {
                 self.refuse_copy_in()?;
             } else if self.session.has_open_segment() {
@@ -469,6 +473,10 @@ impl Connection {
     pub(crate) fn poll_peek(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendTag, Closed>> {
         loop {
             match self.session.peek_tag() {
+                Ok(Some(tag)) if self.session.is_postscript_next() => {
+                    self.take_postscript(tag)?;
+                    continue;
+                }
                 Ok(Some(tag)) => return Poll::Ready(Ok(tag)),
                 Ok(None) => {}
                 Err(closed) => {
@@ -518,6 +526,9 @@ impl Connection {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.transaction.is_tracked() {
+            self.write_postscript();
+        }
         while self.session.has_unsent() {
             match ready!(self.stream.poll_write(cx, self.session.unsent()))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -16,6 +16,7 @@ use crate::connect::ConnectError;
 use crate::copy::CopyError;
 use crate::server_timeout::ServerTimeout;
 use crate::shared::SharedError;
+use crate::transaction::TransactionId;
 
 /// The result of nearly everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -93,13 +94,25 @@ pub enum ErrorKind {
     RolledBack(Option<Box<ServerMessage>>),
     /// The connection was lost between COMMIT and its answer: the transaction is committed, or rolled back. Whoever has to know looks for what it
     /// would have left.
-    CommitOutcomeUnknown(Closed),
+    CommitOutcomeUnknown(LostCommit),
+    /// The connection was lost between COMMIT and its answer, and the server says that the transaction was rolled back: it may be run again.
+    CommitLost(LostCommit),
     /// There was no connection to be had: the pool's reason, which [`Error::source`](std::error::Error::source) gives.
     Checkout(Unavailable),
     /// The API was used in a way that cannot work, fixable by reading one's own code.
     Usage(&'static str),
     /// The operating system failed while the connection was being closed.
     Io(io::Error),
+}
+
+/// A COMMIT whose answer was lost.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LostCommit {
+    /// How the connection was lost.
+    pub closed: Closed,
+    /// Which transaction it was, if that was to be [tracked](crate::Transaction::track), and the transaction had written something.
+    pub transaction: Option<TransactionId>,
 }
 
 /// Why there was no connection to be had.
@@ -163,7 +176,8 @@ impl Error {
         match self.kind() {
             ErrorKind::Server(server) | ErrorKind::Timeout { server, .. } => Some(server),
             ErrorKind::Closed(closed)
-            | ErrorKind::CommitOutcomeUnknown(closed)
+            | ErrorKind::CommitOutcomeUnknown(LostCommit { closed, .. })
+            | ErrorKind::CommitLost(LostCommit { closed, .. })
             | ErrorKind::Command(CommandError::Closed(closed)) => match closed.reason() {
                 CloseReason::Fatal(server) => Some(server),
                 _ => None,
@@ -223,6 +237,7 @@ impl Error {
             None => match self.kind() {
                 ErrorKind::Closed(_)
                 | ErrorKind::CommitOutcomeUnknown(_)
+                | ErrorKind::CommitLost(_)
                 | ErrorKind::Io(_)
                 | ErrorKind::Command(CommandError::Closed(_)) => true,
                 ErrorKind::Connect(error) => error.is_transient(),
@@ -248,6 +263,7 @@ impl Error {
             self.kind(),
             ErrorKind::Closed(_)
                 | ErrorKind::CommitOutcomeUnknown(_)
+                | ErrorKind::CommitLost(_)
                 | ErrorKind::Command(CommandError::Closed(_))
                 | ErrorKind::Shared(SharedError::NotIdle { .. })
         )
@@ -330,9 +346,22 @@ impl Error {
     }
 
     /// The connection was lost, and this was COMMIT.
-    pub(crate) fn into_unknown_commit(mut self) -> Self {
+    pub(crate) fn into_unknown_commit(mut self, transaction: Option<TransactionId>) -> Self {
         self.0.kind = match self.0.kind {
-            ErrorKind::Closed(closed) => ErrorKind::CommitOutcomeUnknown(closed),
+            ErrorKind::Closed(closed) => ErrorKind::CommitOutcomeUnknown(LostCommit { closed, transaction }),
+            kind => kind,
+        };
+        self
+    }
+
+    /// A COMMIT whose outcome was unknown, and of which it is known by now that the server has rolled back.
+    #[must_use]
+    pub fn into_lost_commit(mut self) -> Self {
+        self.0.kind = match self.0.kind {
+            ErrorKind::CommitOutcomeUnknown(lost) => {
+                self.0.delivery = Delivery::Answered;
+                ErrorKind::CommitLost(lost)
+            }
             kind => kind,
         };
         self
@@ -413,10 +442,16 @@ impl fmt::Display for Error {
                     write!(f, ": {failure}")?;
                 }
             }
-            ErrorKind::CommitOutcomeUnknown(closed) => {
+            ErrorKind::CommitOutcomeUnknown(LostCommit { closed, .. }) => {
                 write!(
                     f,
                     "the connection was lost during COMMIT, and nobody knows whether the transaction is committed: {closed}"
+                )?;
+            }
+            ErrorKind::CommitLost(LostCommit { closed, .. }) => {
+                write!(
+                    f,
+                    "the connection was lost during COMMIT, and the server has rolled the transaction back: {closed}"
                 )?;
             }
             ErrorKind::Checkout(unavailable) => write!(f, "{unavailable}")?,

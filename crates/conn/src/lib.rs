@@ -70,7 +70,7 @@ pub use cornac_proto::auth::scram::ScramKeys;
 pub use cornac_proto::handshake::{ChannelBindingMode, HandshakeError, Method, Methods, TlsRequestError};
 pub use cornac_proto::message::{ProtocolVersion, ServerMessage, Severity, TransactionStatus};
 pub use credentials::{CredentialError, CredentialProvider};
-pub use error::{Delivery, Error, ErrorKind, Result, Unavailable};
+pub use error::{Delivery, Error, ErrorKind, LostCommit, Result, Unavailable};
 pub use execution::Rows;
 pub use mailbox::{Mail, NoticeHandler, Notification};
 pub use notifications::Notifications;
@@ -84,4 +84,6 @@ pub use shared::{SharedConnection, SharedError, SharedOptions, SharedStatistics}
 pub use simple::SimpleResult;
 pub use statement::{IntoStatement, Statement, StatementMode, StatementRef};
 pub use tls::{CertificateFailure, TlsError};
-pub use transaction::{Begun, IsolationLevel, Lender, Transaction, TransactionOptions};
+pub use transaction::{
+    Begun, IsolationLevel, Lender, Transaction, TransactionId, TransactionOptions, TransactionOutcome,
+};

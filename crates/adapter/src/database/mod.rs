@@ -1,5 +1,6 @@
 //! What an application holds.
 
+mod resolver;
 mod transactions;
 mod verbs;
 
@@ -61,6 +62,8 @@ struct Inner {
 pub(crate) struct Settings {
     pub(crate) statement_retry: RetryPolicy,
     pub(crate) transaction_retry: RetryPolicy,
+    /// For how long the outcome of a commit is looked for whose answer was lost, if it is.
+    pub(crate) resolve_commit: Option<Duration>,
 }
 
 #[derive(Debug, Default)]

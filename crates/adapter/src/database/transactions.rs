@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cornac_conn::{
-    Begun, Connection, Delivery, Error, Lender, Result, ServerMessage, SqlState, Transaction,
-    TransactionOptions,
+    Connection, Delivery, Error, Lender, Result, ServerMessage, SqlState, Transaction, TransactionOptions,
 };
 
 use super::Database;
+use super::resolver::Resolver;
 use crate::pooled::PooledConnection;
 use crate::retry::RetryPolicy;
 
@@ -67,8 +68,13 @@ impl Database {
     ) -> impl Future<Output = Result<Transaction<'static>>> + Send {
         let location = Location::caller();
         async move {
-            let connection = self.checkout_at(location).await?;
-            Transaction::begin_on(Box::new(Held(connection)), options).await
+            let held = self.hold(self.checkout_at(location).await?);
+            let resolves = held.resolver.is_some();
+            let mut transaction = Transaction::begin_on(Box::new(held), options).await?;
+            if resolves {
+                transaction.track();
+            }
+            Ok(transaction)
         }
     }
 
@@ -173,7 +179,7 @@ impl Database {
         }
         loop {
             let connection = self.checkout_at(location).await?;
-            let (outcome, failure) = run_once(connection, options, &mut run).await;
+            let (outcome, failure) = self.run_once(connection, options, &mut run).await;
             let again = outcome.is_err() && failure.is_some_and(begins_anew);
             if !again || !tries.wait().await {
                 return outcome;
@@ -189,66 +195,91 @@ fn begins_anew(failure: SqlState) -> bool {
     [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(&failure)
 }
 
-/// Runs the closure in one transaction. Beside the outcome stands what the server refused last in it: the closure's error need not tell.
-async fn run_once<T, E, F, Fut>(
-    connection: PooledConnection,
-    options: TransactionOptions,
-    run: &mut F,
-) -> (Result<T, E>, Option<SqlState>)
-where
-    F: FnMut(Transaction<'static>) -> Fut,
-    Fut: Future<Output = Result<T, E>>,
-    E: From<Error>,
-{
-    let desk = Arc::new(Desk::default());
-    let lent = Lent { connection: Some(connection), desk: Arc::clone(&desk), ended: false };
-    let mut transaction = match Transaction::begin_on(Box::new(lent), options).await {
-        Ok(transaction) => transaction,
-        Err(error) => return (Err(error.into()), None),
-    };
-    transaction.leave_open();
-    let begun = transaction.begun();
-    let outcome = run(transaction).await;
-    let Some(Returned { connection, ended }) = desk.take() else {
-        return match outcome {
-            Ok(_) => (Err(Error::usage(KEPT, Delivery::NotSent).into()), None),
-            Err(error) => (Err(error), None),
+impl Database {
+    /// Runs the closure in one transaction. Beside the outcome stands what the server refused last in it: the closure's error need not tell.
+    async fn run_once<T, E, F, Fut>(
+        &self,
+        connection: PooledConnection,
+        options: TransactionOptions,
+        run: &mut F,
+    ) -> (Result<T, E>, Option<SqlState>)
+    where
+        F: FnMut(Transaction<'static>) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<Error>,
+    {
+        let desk = Arc::new(Desk::default());
+        let lent = Lent { connection: Some(connection), desk: Arc::clone(&desk), ended: false };
+        let mut transaction = match Transaction::begin_on(Box::new(lent), options).await {
+            Ok(transaction) => transaction,
+            Err(error) => return (Err(error.into()), None),
         };
-    };
-    if ended {
-        return (outcome, None);
-    }
-    let mut transaction = resume(connection, begun);
-    let failure = transaction.failure().and_then(ServerMessage::code);
-    match outcome {
-        Ok(value) => match transaction.commit().await {
-            Ok(()) => (Ok(value), None),
+        if self.resolver().is_some() {
+            transaction.track();
+        }
+        transaction.leave_open();
+        let begun = transaction.begun();
+        let outcome = run(transaction).await;
+        let Some(Returned { connection, ended }) = desk.take() else {
+            return match outcome {
+                Ok(_) => (Err(Error::usage(KEPT, Delivery::NotSent).into()), None),
+                Err(error) => (Err(error), None),
+            };
+        };
+        if ended {
+            return (outcome, None);
+        }
+        let mut transaction = Transaction::resume_on(Box::new(self.hold(connection)), begun);
+        let failure = transaction.failure().and_then(ServerMessage::code);
+        match outcome {
+            Ok(value) => match transaction.commit().await {
+                Ok(()) => (Ok(value), None),
+                Err(error) => {
+                    let failure = error.sql_state();
+                    (Err(error.into()), failure)
+                }
+            },
             Err(error) => {
-                let failure = error.sql_state();
-                (Err(error.into()), failure)
+                // What the caller hears is why it was rolled back; a connection that could not even do that is closed.
+                let _ = transaction.rollback().await;
+                (Err(error), failure)
             }
-        },
-        Err(error) => {
-            // What the caller hears is why it was rolled back; a connection that could not even do that is closed.
-            let _ = transaction.rollback().await;
-            (Err(error), failure)
         }
     }
-}
 
-fn resume(connection: PooledConnection, begun: Begun) -> Transaction<'static> {
-    Transaction::resume_on(Box::new(Held(connection)), begun)
+    fn hold(&self, connection: PooledConnection) -> Held {
+        Held { connection, resolver: self.resolver() }
+    }
+
+    /// Who finds out about commits whose answer was lost, if anybody does.
+    fn resolver(&self) -> Option<Resolver> {
+        let limit = self.inner.settings.resolve_commit?;
+        Some(Resolver { database: self.clone(), limit })
+    }
 }
 
 const KEPT: &str =
     "the closure has kept its transaction, which can therefore not be committed; drop it in the closure";
 
 /// A connection that goes back to the pool when the transaction is over.
-struct Held(PooledConnection);
+struct Held {
+    connection: PooledConnection,
+    resolver: Option<Resolver>,
+}
 
 impl Lender for Held {
     fn connection(&mut self) -> &mut Connection {
-        &mut self.0
+        &mut self.connection
+    }
+
+    fn resolve_commit(&mut self, lost: Error) -> Pin<Box<dyn Future<Output = Result<()>> + Send + '_>> {
+        let resolver = self.resolver.take();
+        Box::pin(async move {
+            match resolver {
+                Some(resolver) => resolver.resolve(lost).await,
+                None => Err(lost),
+            }
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod lender;
 mod options;
 mod state;
+mod tracking;
 
 use std::task::{Context, Waker};
 
@@ -13,6 +14,7 @@ use self::lender::Lease;
 pub use self::lender::Lender;
 pub use self::options::{IsolationLevel, TransactionOptions};
 pub(crate) use self::state::TransactionState;
+pub use self::tracking::{TransactionId, TransactionOutcome};
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::error::{Delivery, Error, ErrorKind, Result};
@@ -115,6 +117,7 @@ impl Connection {
         let state = &mut self.transaction;
         state.pending_begin = Some(options.begin());
         state.failure = None;
+        state.tracking = None;
         Ok(Begun(state.ended))
     }
 
@@ -230,7 +233,9 @@ impl<'c> Transaction<'c> {
     }
 
     async fn commit_whole(&mut self) -> Result<()> {
-        let tag = self.lease.connection().transaction_command("COMMIT").await;
+        let connection = self.lease.connection();
+        let id = connection.transaction.tracking.take().and_then(|tracking| tracking.id);
+        let tag = connection.transaction_command("COMMIT").await;
         // Whatever came of it: the transaction is over, or the connection is.
         self.set_over();
         match tag {
@@ -239,7 +244,7 @@ impl<'c> Transaction<'c> {
             }
             Ok(_) => Ok(()),
             Err(error) if error.outcome_unknown() => {
-                let lost = error.into_unknown_commit();
+                let lost = error.into_unknown_commit(id);
                 match &mut self.lease {
                     Lease::Borrowed(_) => Err(lost),
                     Lease::Lent(lender) => lender.resolve_commit(lost).await,
@@ -284,11 +289,20 @@ impl<'c> Transaction<'c> {
             self.end_if_idle();
             return Err(error);
         }
+        if savepoint.is_none() {
+            connection.transaction.tracking = None;
+        }
         let sql = savepoint.map_or_else(|| "ROLLBACK".to_owned(), undo);
         connection.transaction_command(&sql).await?;
         connection.transaction.failure = None;
         self.set_over();
         Ok(())
+    }
+
+    /// Finds out the transaction's number on the way, behind its statements and without a round trip more, so that [`ErrorKind::CommitOutcomeUnknown`] can say which transaction it
+    /// is about. A transaction that writes nothing has none.
+    pub fn track(&mut self) {
+        self.lease.connection().transaction.track();
     }
 
     /// What the server refused last in this transaction, if it refused anything: why it has failed.
@@ -351,6 +365,9 @@ impl Drop for Transaction<'_> {
         let connection = self.lease.connection();
         let nothing_has_run = connection.has_pending_begin() && connection.session.is_settled();
         connection.transaction.pending_begin = None;
+        if self.savepoint.is_none() {
+            connection.transaction.tracking = None;
+        }
         if self.end == End::Over || nothing_has_run || connection.is_closed() {
             return;
         }

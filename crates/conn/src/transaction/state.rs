@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::core::effects::Aftermath;
 use crate::error::{Error, Result};
 use crate::flight::Flight;
+use crate::transaction::tracking::Tracking;
 
 /// What a connection knows of its transaction, beside the status that ReadyForQuery tells.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct TransactionState {
     pub(super) failure: Option<Box<ServerMessage>>,
     /// Savepoints that were made: their names are numbers.
     pub(super) savepoints: u64,
+    /// How much is known of the transaction's number, if anybody wants to know it.
+    pub(super) tracking: Option<Tracking>,
     /// Whether the session has something that another user would not expect.
     pub(crate) session_changed: bool,
 }
@@ -30,6 +33,17 @@ impl TransactionState {
     #[inline]
     pub(crate) fn is_pending(&self) -> bool {
         self.pending_begin.is_some()
+    }
+
+    /// Has the transaction's number found out.
+    pub(super) fn track(&mut self) {
+        self.tracking.get_or_insert_default();
+    }
+
+    /// Whether the transaction's number is to be found out.
+    #[inline]
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.tracking.is_some()
     }
 
     /// The server has refused something. That the transaction has failed is no news.

@@ -20,6 +20,8 @@ pub(crate) enum Owed {
     Execute(Output),
     /// Any number of results, then ReadyForQuery.
     Query(Output),
+    /// As `Query`: one that nobody asked but the driver, behind the requests of a caller who does not wait for its answer.
+    Postscript(Output),
     /// FunctionCallResponse unless it was `answered`, then ReadyForQuery.
     FunctionCall { answered: bool },
     /// ReadyForQuery. `ends_skipping` when the server ignores everything in front of this Sync.
@@ -80,7 +82,7 @@ impl Ledger {
     pub(crate) fn push(&mut self, owed: Owed) {
         self.open = match owed {
             Owed::Sync { .. } => false,
-            Owed::Query(_) | Owed::FunctionCall { .. } => self.skipping,
+            Owed::Query(_) | Owed::Postscript(_) | Owed::FunctionCall { .. } => self.skipping,
             _ => true,
         };
         let owed = match owed {
@@ -232,6 +234,17 @@ impl Ledger {
         matches!(self.entries.front(), Some(Owed::Query(_)))
     }
 
+    /// Whether the oldest unanswered request is one of the driver's own.
+    #[inline]
+    pub(crate) fn is_postscript(&self) -> bool {
+        matches!(self.entries.front(), Some(Owed::Postscript(_)))
+    }
+
+    /// Whether the newest request is one of the driver's own.
+    pub(crate) fn ends_with_postscript(&self) -> bool {
+        matches!(self.entries.back(), Some(Owed::Postscript(_)))
+    }
+
     /// We have said CopyDone or CopyFail.
     pub(crate) fn end_copy_in(&mut self) {
         if let Some(Owed::Execute(output @ Output::CopyIn) | Owed::Query(output @ Output::CopyIn)) =
@@ -307,7 +320,7 @@ impl Ledger {
     fn settle_error(&mut self) -> bool {
         match self.entries.front_mut() {
             None => return false,
-            Some(Owed::Query(output)) => *output = Output::Failed,
+            Some(Owed::Query(output) | Owed::Postscript(output)) => *output = Output::Failed,
             Some(Owed::FunctionCall { answered }) => *answered = true,
             // What a Sync commits can still fail; ReadyForQuery follows all the same.
             Some(Owed::Sync { .. }) => {}
@@ -389,6 +402,10 @@ fn step(owed: Owed, message: &Backend<'_>) -> Step {
         }
         (Owed::Execute(output), message) => execute_step(output, message),
         (Owed::Query(output), message) => query_step(output, message),
+        (Owed::Postscript(output), message) => match query_step(output, message) {
+            Step::Stay(Owed::Query(output)) => Step::Stay(Owed::Postscript(output)),
+            step => step,
+        },
         _ => Step::Unexpected,
     }
 }
@@ -461,6 +478,7 @@ fn awaited(owed: Owed) -> &'static str {
         Owed::Execute(Output::CopyOut) | Owed::Query(Output::CopyOut) => "CopyData or CopyDone",
         Owed::Execute(Output::CopyInEnded | Output::CopyOutEnded | Output::Failed | Output::Ended)
         | Owed::Query(Output::CopyInEnded | Output::CopyOutEnded) => "CommandComplete",
+        Owed::Postscript(_) => "the answer to what the driver has asked itself",
         Owed::Nothing => "nothing",
     }
 }

@@ -170,6 +170,27 @@ impl Session {
         self.request(Owed::Query(Output::Awaited), |out| message::query(out, sql))
     }
 
+    /// As [`query`](Self::query), for a question that the owner of the session asks behind the requests of a caller's, who is not to see the answer. Whose turn it is tells
+    /// [`is_postscript_next`](Self::is_postscript_next).
+    ///
+    /// # Errors
+    ///
+    /// As every command.
+    pub fn postscript(&mut self, sql: &str) -> Result<(), CommandError> {
+        self.request(Owed::Postscript(Output::Awaited), |out| message::query(out, sql))
+    }
+
+    /// Whether the next reply belongs to a [`postscript`](Self::postscript).
+    #[inline]
+    pub fn is_postscript_next(&self) -> bool {
+        self.ledger.is_postscript()
+    }
+
+    /// Whether the newest request is a [`postscript`](Self::postscript), not fully answered.
+    pub fn ends_with_postscript(&self) -> bool {
+        self.ledger.ends_with_postscript()
+    }
+
     /// Parse: prepares `sql` as `statement` (empty: the unnamed one). A type of 0 is left to the server.
     ///
     /// # Errors
@@ -570,7 +591,7 @@ impl Session {
     #[cold]
     fn discard_unwanted(&mut self) -> Result<(), Closed> {
         let Self { receive, ledger, limits, closed, unwanted, .. } = self;
-        while ledger.is_before(*unwanted) {
+        while ledger.is_before(*unwanted) && !ledger.is_postscript() {
             let settled = match receive.discard(limits, Phase::Authenticated) {
                 Ok(None) => return Ok(()),
                 Ok(Some(BackendTag::DataRow)) => settle(&Backend::DataRow(DataRow::default()), ledger),

@@ -1,0 +1,129 @@
+//! Which transaction it was, in case the answer to its COMMIT is lost.
+
+use std::task::{Context, Poll, ready};
+
+use cornac_proto::SqlState;
+use cornac_proto::message::{Backend, BackendTag};
+use cornac_proto::session::Closed;
+
+use crate::client::Client;
+use crate::connection::Connection;
+use crate::error::Result;
+
+/// The number of a transaction, and the history in which it has that number.
+///
+/// See [`pg_xact_status`](https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransactionId {
+    /// As `pg_current_xact_id()` gives it.
+    pub xid: u64,
+    /// Which database cluster it is (`pg_control_system()`): a standby has that of its primary.
+    pub system_identifier: String,
+    /// How often the cluster's history has forked: each promotion begins a new one.
+    pub timeline: String,
+}
+
+/// How much is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tracking {
+    pub(super) id: Option<TransactionId>,
+}
+
+/// What is asked behind the statements of a transaction until it has a number, which it gets when it first writes. While it has none, nothing but that is looked at.
+const WHICH: &str = "SELECT x, (SELECT system_identifier FROM pg_catalog.pg_control_system()), \
+    pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) \
+    FROM pg_catalog.pg_current_xact_id_if_assigned() x WHERE x IS NOT NULL";
+
+/// What becomes of a transaction of a lost connection, as far as a server can say.
+const STATUS: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'elsewhere' \
+    WHEN (SELECT system_identifier FROM pg_catalog.pg_control_system())::text <> $2 THEN 'elsewhere' \
+    WHEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) <> $3 THEN 'elsewhere' \
+    ELSE pg_catalog.pg_xact_status($1::text::xid8) END";
+
+/// What a server says of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransactionOutcome {
+    /// It is committed.
+    Committed,
+    /// It is rolled back.
+    Aborted,
+    /// It is still open: its backend has not noticed yet that its client is gone.
+    InProgress,
+    /// The server cannot know: it is another one, its history has forked, or it was too long ago.
+    Unknown,
+}
+
+impl Connection {
+    /// What became of a transaction that ran on another connection.
+    ///
+    /// # Errors
+    ///
+    /// The server's, before PostgreSQL 13, which has no `pg_xact_status`; the connection's, when it is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// As said at [`Connection`].
+    pub async fn transaction_outcome(&mut self, id: &TransactionId) -> Result<TransactionOutcome> {
+        let params = (id.xid.to_string(), &id.system_identifier, &id.timeline);
+        let status: Option<String> = match self.fetch_value(STATUS, params).await {
+            // A number that it has not given out yet.
+            Err(error) if error.sql_state() == Some(SqlState::INVALID_PARAMETER_VALUE) => None,
+            status => status?,
+        };
+        Ok(match status.as_deref() {
+            Some("committed") => TransactionOutcome::Committed,
+            Some("aborted") => TransactionOutcome::Aborted,
+            Some("in progress") => TransactionOutcome::InProgress,
+            _ => TransactionOutcome::Unknown,
+        })
+    }
+
+    /// Asks for the transaction's number behind what a caller has written, if all of that is written and nothing is in the way.
+    #[cold]
+    pub(crate) fn write_postscript(&mut self) {
+        let Self { session, transaction, .. } = self;
+        let is_wanted = transaction.tracking.as_ref().is_some_and(|tracking| tracking.id.is_none());
+        let is_due = is_wanted && session.has_unsent() && !session.ends_with_postscript();
+        if is_due && !session.has_open_segment() && !session.takes_copy_data() {
+            // It can only fail if the session is closed, which whoever waits for an answer hears.
+            let _ = session.postscript(WHICH);
+        }
+    }
+
+    /// Takes a message that belongs to the answer, or comes in between.
+    #[cold]
+    pub(crate) fn take_postscript(&mut self, tag: BackendTag) -> Result<(), Closed> {
+        if matches!(
+            tag,
+            BackendTag::NoticeResponse | BackendTag::NotificationResponse | BackendTag::ParameterStatus
+        ) {
+            return self.put_aside();
+        }
+        let Some(Backend::DataRow(row)) = self.poll_message()? else { return Ok(()) };
+        let mut values = row.values();
+        let mut next = || {
+            let value = values.next()?.ok()??;
+            std::str::from_utf8(value).ok().map(str::to_owned)
+        };
+        if let (Some(xid), Some(system_identifier), Some(timeline)) = (next(), next(), next()) {
+            let id = xid.parse().ok().map(|xid| TransactionId { xid, system_identifier, timeline });
+            if let Some(tracking) = &mut self.transaction.tracking {
+                tracking.id = id;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ready when the answer has come as a whole.
+    pub(crate) fn poll_postscript(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        while self.session.is_postscript_next() {
+            match self.session.peek_tag()? {
+                Some(tag) => self.take_postscript(tag)?,
+                None => ready!(self.poll_receive(cx))?,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,220 @@
+//! A COMMIT whose answer is lost, and what can be found out about it.
+
+use cornac::{Client, Config, Connection, Database, ErrorKind, TransactionOutcome};
+use cornac_tests::{
+    Action, Cluster, ClusterOptions, Direction, Fault, Place, Proxy, SUPERUSER, StopMode, connect_watched,
+    deadline, shared, still_usable,
+};
+
+/// How a transaction ended whose connection was cut.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    committed: u32,
+    lost: u32,
+    unknown: u32,
+    before: u32,
+}
+
+/// One transaction through the proxy, which commits `id`. More bytes go each way before its COMMIT than a connection needs that asks about it.
+async fn commit_through(db: &Database, id: i32) -> cornac::Result<()> {
+    let mut tx = db.begin().await?;
+    let _: String = tx.fetch_value("SELECT repeat('x', 8000)", ()).await?;
+    tx.execute("INSERT INTO ledger VALUES ($1, $2)", (id, "y".repeat(8000))).await?;
+    tx.commit().await
+}
+
+async fn database(proxy: &Proxy, config: &Config, resolves: bool) -> Database {
+    let config = config.clone().port(proxy.port());
+    let builder = Database::builder().min_size(0).max_size(1).resolve_commit(resolves);
+    builder.connect_with(&config).await.unwrap()
+}
+
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+const ANSWER: &[u8] = b"C\0\0\0\x0bCOMMIT\0Z\0\0\0\x05I";
+
+/// How many bytes go each way before the COMMIT of [`commit_through`].
+async fn before_commit(config: &Config, port: u16, resolves: bool) -> (u64, u64) {
+    let proxy = Proxy::start(port, vec![]).await.unwrap();
+    let db = database(&proxy, config, resolves).await;
+    commit_through(&db, 0).await.unwrap();
+    let recording = proxy.recording();
+    assert!(recording.to_server.ends_with(COMMIT) && recording.to_client.ends_with(ANSWER));
+    let before = |bytes: &[u8], end: &[u8]| u64::try_from(bytes.len() - end.len()).unwrap();
+    (before(&recording.to_server, COMMIT), before(&recording.to_client, ANSWER))
+}
+
+async fn cut_everywhere(resolves: bool) -> Counts {
+    let server = shared();
+    let database_of_test = server.database().await;
+    let config = database_of_test.config();
+    let port = config.hosts()[0].port;
+    let mut observer = database_of_test.connect().await;
+    observer.simple_query("CREATE TABLE ledger (id int4, padding text)").await.unwrap();
+    let (sent, received) = before_commit(config, port, resolves).await;
+    let places = (0..=u64::try_from(COMMIT.len()).unwrap()).map(|byte| (Direction::ToServer, sent + byte));
+    let places = places
+        .chain((0..=u64::try_from(ANSWER.len()).unwrap()).map(|byte| (Direction::ToClient, received + byte)));
+    let mut counts = Counts::default();
+    for (number, (direction, byte)) in places.enumerate() {
+        for (round, action) in [Action::Close, Action::Reset].into_iter().enumerate() {
+            let id = i32::try_from(number * 2 + round).unwrap() + 1;
+            let fault = Fault { direction, place: Place::Byte(byte), action };
+            let proxy = Proxy::start(port, vec![fault]).await.unwrap();
+            let db = database(&proxy, config, resolves).await;
+            let outcome = commit_through(&db, id).await;
+            // The backend has ended, so that what it has done is settled.
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+            while observer.fetch_value::<i64, _>(sql, ()).await.unwrap() > 0 {}
+            let is_there: bool = observer
+                .fetch_value("SELECT EXISTS (SELECT FROM ledger WHERE id = $1)", (id,))
+                .await
+                .unwrap();
+            let place = format!("{direction:?} {byte} {action:?}");
+            match &outcome {
+                Ok(()) => {
+                    assert!(is_there, "{place}: committed, it says");
+                    counts.committed += 1;
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::CommitOutcomeUnknown(_) => {
+                        assert!(error.outcome_unknown() && !error.may_retry(), "{place}: {error}");
+                        counts.unknown += 1;
+                    }
+                    ErrorKind::CommitLost(_) => {
+                        assert!(!is_there && error.may_retry(), "{place}: rolled back, it says");
+                        counts.lost += 1;
+                    }
+                    _ => {
+                        // The statement before it was cut.
+                        assert!(!is_there, "{place}: {error}");
+                        counts.before += 1;
+                    }
+                },
+            }
+        }
+    }
+    println!("COMMIT cut at every byte, resolving {resolves}: {counts:?}");
+    counts
+}
+
+#[tokio::test]
+async fn tx_04_a_commit_that_is_cut_at_any_byte_is_resolved_to_what_is_in_the_table() {
+    deadline(async {
+        let counts = cut_everywhere(true).await;
+        assert_eq!(counts.unknown, 0, "{counts:?}");
+        assert!(counts.committed > 30 && counts.lost > 10, "{counts:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tx_04_without_a_resolver_a_commit_that_is_cut_is_unknown() {
+    deadline(async {
+        let counts = cut_everywhere(false).await;
+        assert!(counts.unknown > 40 && counts.lost == 0, "{counts:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tx_04_a_promoted_standby_that_lagged_knows_nothing_of_a_strangers_transaction() {
+    deadline(async {
+        let mut primary = Cluster::start(&ClusterOptions::default()).unwrap();
+        let standby = primary.standby().unwrap();
+        let mut on_standby = Connection::connect(&standby.config(SUPERUSER)).await.unwrap();
+        let mut observer = Connection::connect(&primary.config(SUPERUSER)).await.unwrap();
+        observer.simple_query("CREATE TABLE ledger (id int4, padding text)").await.unwrap();
+        let sql = "SELECT to_regclass('ledger') IS NOT NULL";
+        while !on_standby.fetch_value::<bool, _>(sql, ()).await.unwrap() {}
+        // From here on, it lags.
+        let sql = "ALTER SYSTEM SET primary_conninfo = ''";
+        on_standby.execute(sql, ()).await.unwrap();
+        on_standby.execute("SELECT pg_reload_conf()", ()).await.unwrap();
+        let sql = "SELECT count(*) FROM pg_stat_replication";
+        while observer.fetch_value::<i64, _>(sql, ()).await.unwrap() > 0 {}
+        let config = primary.config(SUPERUSER);
+        let (_, received) = before_commit(&config, primary.port(), true).await;
+        let fault =
+            Fault { direction: Direction::ToClient, place: Place::Byte(received), action: Action::Stall };
+        let proxy = Proxy::start(primary.port(), vec![fault]).await.unwrap();
+        // The proxy is in front of the primary, and the standby takes over behind it.
+        let mut hosts = vec![config.hosts()[0].clone(), standby.config(SUPERUSER).hosts()[0].clone()];
+        hosts[0].port = proxy.port();
+        let several = config.clone().with_hosts(hosts);
+        let db = Database::builder().min_size(0).max_size(1).resolve_commit(true);
+        let db = db.connect_with(&several).await.unwrap();
+        let failover = async move {
+            proxy.wait_for_fault().await;
+            // It is committed, where nobody will ever look again.
+            primary.stop(StopMode::Kill).unwrap();
+            on_standby.execute("SELECT pg_promote()", ()).await.unwrap();
+            // Transactions of others, until the number has been given out once more.
+            for _ in 0..200 {
+                on_standby.execute("SELECT pg_current_xact_id()", ()).await.unwrap();
+            }
+            // The connection ends with the proxy.
+            drop(proxy);
+            on_standby
+        };
+        let (outcome, mut on_standby) = tokio::join!(commit_through(&db, 1), failover);
+        let error = outcome.unwrap_err();
+        let ErrorKind::CommitOutcomeUnknown(lost) = error.kind() else { panic!("{error}") };
+        let transaction = lost.transaction.clone().unwrap();
+        let sql = "SELECT pg_xact_status($1::text::xid8)";
+        let strangers: Option<String> =
+            on_standby.fetch_value(sql, (transaction.xid.to_string(),)).await.unwrap();
+        assert_eq!(strangers.as_deref(), Some("committed"), "the number is a stranger's there");
+        let outcome = on_standby.transaction_outcome(&transaction).await.unwrap();
+        assert_eq!(outcome, TransactionOutcome::Unknown);
+        // The number of nobody, and that of one that was rolled back.
+        let mut never = transaction.clone();
+        never.xid = 1 << 40;
+        assert_eq!(on_standby.transaction_outcome(&never).await.unwrap(), TransactionOutcome::Unknown);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_transaction_is_costs_no_round_trip_and_nothing_where_it_only_reads() {
+    deadline(async {
+        let database = shared().database().await;
+        let (mut c, flights) = connect_watched(database.config()).await.unwrap();
+        c.simple_query("CREATE TABLE t (id int4)").await.unwrap();
+        for warm in [false, true] {
+            let mut counted = Vec::new();
+            for track in [false, true] {
+                flights.take();
+                let mut tx = c.begin().await.unwrap();
+                if track {
+                    tx.track();
+                }
+                let before: i64 = tx.fetch_value("SELECT count(*) FROM t", ()).await.unwrap();
+                for id in 1..=3 {
+                    tx.execute("INSERT INTO t VALUES ($1)", (id,)).await.unwrap();
+                }
+                let after: i64 = tx.fetch_value("SELECT count(*) FROM t", ()).await.unwrap();
+                assert_eq!(after, before + 3);
+                assert_eq!(tx.execute_many("INSERT INTO t VALUES ($1)", [(4,), (5,)]).await.unwrap(), 2);
+                tx.rollback().await.unwrap();
+                counted.push(flights.take());
+            }
+            let same = counted[0].len() == counted[1].len();
+            assert!(same || !warm, "{counted:?}");
+        }
+        // Asked until there is a number, and no longer.
+        let mut tx = c.begin().await.unwrap();
+        tx.track();
+        tx.execute("INSERT INTO t VALUES (1)", ()).await.unwrap();
+        flights.take();
+        tx.execute("INSERT INTO t VALUES (1)", ()).await.unwrap();
+        assert_eq!(flights.take(), ["BES"]);
+        tx.commit().await.unwrap();
+        flights.take();
+        still_usable(&mut c).await;
+        assert!(
+            flights.take().iter().all(|flight| !flight.contains('Q')),
+            "behind the transaction, nothing is asked"
+        );
+    })
+    .await;
+}
