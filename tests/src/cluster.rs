@@ -142,6 +142,22 @@ impl Cluster {
         Self::start_in(directory, port, &self.binaries, &Identity::find()?, &[])
     }
 
+    /// Makes a server that has been stopped a standby of another one, which has its history: the old primary, after a failover.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn follow(&mut self, primary: &Self) -> Result<()> {
+        let data = self.directory.join("data");
+        fs::write(data.join("standby.signal"), "")?;
+        let conninfo = format!("host={} port={} user={SUPERUSER}", primary.directory.display(), primary.port);
+        append(
+            &data.join("postgresql.conf"),
+            &format!("primary_conninfo = '{conninfo}'\nhot_standby = on\n"),
+        )?;
+        self.restart()
+    }
+
     /// Stops the server; the directory stays, so that it can be started again.
     ///
     /// # Errors

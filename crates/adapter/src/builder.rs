@@ -295,10 +295,8 @@ impl DatabaseBuilder {
             transaction_retry: self.transaction_retry.unwrap_or_else(RetryPolicy::none),
             resolve_commit: self.resolve_commit,
         };
-        let pool = self
-            .pool
-            .build(connections)
-            .map_err(|error| cornac_conn::Error::unavailable(error, false, None))?;
-        Ok(Database::new(pool, settings))
+        let pool = self.pool.clone().build(connections);
+        let pool = pool.map_err(|error| cornac_conn::Error::unavailable(error, false, None))?;
+        Ok(Database::new(pool, self.pool, settings))
     }
 }

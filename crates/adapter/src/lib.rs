@@ -18,6 +18,7 @@
 
 mod builder;
 mod database;
+mod listener;
 mod manager;
 mod pooled;
 mod reset;
@@ -49,7 +50,8 @@ pub use cornac_derive::{Decode, Encode, FromRow, Params};
 pub use cornac_pool::{CloseReason, Closed, Holder, Stats, StillInUse, TimedOut, Waits};
 pub use cornac_types as types;
 pub use cornac_types::{Columns, Decode, Encode, FromRow, Params, RowRef, Timestamptz};
-pub use database::{Database, Retries, Retrying};
+pub use database::{Database, Health, Retries, Retrying};
+pub use listener::{ListenEvent, Listener, ListenerStream};
 pub use manager::HookFuture;
 pub use pooled::PooledConnection;
 pub use reset::Reset;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cornac_conn::{Config, Connection, Error, Result, SqlState};
+use cornac_conn::{Config, Connection, Error, Result, SqlState, TargetSessionAttrs};
 use cornac_pool::{Condition, Failure, Manager};
 
 use crate::reset::Reset;
@@ -55,6 +55,8 @@ pub(crate) enum Role {
     Any,
     /// The one that takes writes. A connection to a server that does not, or no longer, is closed.
     Primary,
+    /// One to read from.
+    Reader,
 }
 
 /// Opens connections as a configuration says.
@@ -90,6 +92,29 @@ impl Connections {
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The same, to read from: standbys if there are any, else whatever there is.
+    pub(crate) fn for_readers(&self) -> Self {
+        let config = self.config.clone().target_session_attrs(TargetSessionAttrs::PreferStandby);
+        Self {
+            config,
+            role: Role::Reader,
+            reset: self.reset.clone(),
+            hooks: Arc::clone(&self.hooks),
+            statement_timeout: self.statement_timeout,
+            proven: Mutex::default(),
+        }
+    }
+
+    /// Settings that every user of a connection finds.
+    async fn prepare(&self, connection: &mut Connection) -> Result<()> {
+        if self.role == Role::Reader {
+            connection.simple_query("SET default_transaction_read_only = on").await?;
+        }
+        self.hooks.after_connect.run(connection).await?;
+        connection.forget_session_changes();
+        Ok(())
     }
 
     /// Proves that there can be a connection, and keeps it for the pool.
@@ -171,9 +196,7 @@ impl Manager for Connections {
                 }
                 _ => connection.reset().await?,
             }
-            // It may have made settings, which are gone.
-            self.hooks.after_connect.run(connection).await?;
-            connection.forget_session_changes();
+            self.prepare(connection).await?;
         }
         connection.set_notice_handler(None);
         connection.set_statement_timeout(self.statement_timeout);
@@ -186,10 +209,7 @@ impl Manager for Connections {
     }
 
     async fn after_connect(&self, connection: &mut Connection) -> Result<()> {
-        self.hooks.after_connect.run(connection).await?;
-        // What it has set is how every user finds the connection.
-        connection.forget_session_changes();
-        Ok(())
+        self.prepare(connection).await
     }
 
     fn before_checkout(&self, connection: &mut Connection) -> impl Future<Output = Result<()>> + Send {

@@ -1,5 +1,6 @@
 //! What an application holds.
 
+mod monitoring;
 mod resolver;
 mod transactions;
 mod verbs;
@@ -7,13 +8,15 @@ mod verbs;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cornac_conn::{Config, Connection, Error, Result};
 use cornac_pool::{Holder, OutOfRange, Pool, Stats};
+use tokio::time::Instant;
 
+pub use self::monitoring::Health;
 pub use self::transactions::Retrying;
 use crate::builder::DatabaseBuilder;
 use crate::manager::Connections;
@@ -55,6 +58,10 @@ struct Inner {
     pool: Pool<Connections>,
     settings: Settings,
     retries: RetryCounters,
+    /// How the pools are made.
+    options: cornac_pool::Builder,
+    /// The pool of connections to read from, once it is wanted.
+    readers: OnceLock<Database>,
 }
 
 /// How a database is used, as its builder says.
@@ -123,8 +130,33 @@ impl Database {
         DatabaseBuilder::default()
     }
 
-    pub(crate) fn new(pool: Pool<Connections>, settings: Settings) -> Self {
-        Self { inner: Arc::new(Inner { pool, settings, retries: RetryCounters::default() }) }
+    pub(crate) fn new(pool: Pool<Connections>, options: cornac_pool::Builder, settings: Settings) -> Self {
+        let retries = RetryCounters::default();
+        Self { inner: Arc::new(Inner { pool, settings, retries, options, readers: OnceLock::new() }) }
+    }
+
+    /// The same database, to read from: over a pool of its own, of the same size, whose connections go to standbys if the configuration names any that can be reached, and else to the primary. Writes are
+    /// refused by the server ([`SqlState::READ_ONLY_SQL_TRANSACTION`](crate::SqlState::READ_ONLY_SQL_TRANSACTION)) on either.
+    ///
+    /// A standby shows what was committed on the primary a moment ago, or longer ago.
+    ///
+    /// ```no_run
+    /// # async fn example() -> cornac::Result<()> {
+    /// let db = cornac::Database::connect("postgres://app@db1.example,db2.example/shop").await?;
+    /// db.execute("UPDATE item SET price = 2 WHERE id = 7", ()).await?;
+    /// let items: i64 = db.read_only().fetch_value("SELECT count(*) FROM item", ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        let Inner { pool, settings, options, readers, .. } = &*self.inner;
+        let make = || match options.clone().build(pool.manager().for_readers()) {
+            Ok(pool) => Self::new(pool, options.clone(), *settings),
+            // Options that have made a pool make another one.
+            Err(_) => self.clone(),
+        };
+        readers.get_or_init(make).clone()
     }
 
     /// Takes a connection of the pool, until it is dropped.
@@ -159,7 +191,7 @@ impl Database {
     ///
     /// When dropped, the socket is closed.
     pub async fn connect_apart(&self) -> Result<Connection> {
-        Connection::connect(self.inner.pool.manager().config()).await
+        Connection::connect(self.config()).await
     }
 
     /// Opens connections until there are so many (`max_size` at most), and waits for that: before an application takes its first requests.
@@ -187,6 +219,9 @@ impl Database {
     /// Replaces all connections that exist now: idle ones are closed, those in use when they come back. After a failover, or a change of settings at the server.
     pub fn retire_all(&self) {
         self.inner.pool.retire_all();
+        if let Some(readers) = self.inner.readers.get() {
+            readers.retire_all();
+        }
     }
 
     /// How the pool is doing.
@@ -228,7 +263,18 @@ impl Database {
     ///
     /// As [`close`](Self::close).
     pub async fn close_within(&self, limit: Duration) -> Result<()> {
-        self.inner.pool.close(limit).await.map_err(|error| Error::unavailable(error, false, None))
+        let deadline = Instant::now() + limit;
+        let readers = match self.inner.readers.get() {
+            Some(readers) => Box::pin(readers.close_within(limit)).await,
+            None => Ok(()),
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let closed = self.inner.pool.close(left).await;
+        closed.map_err(|error| Error::unavailable(error, false, None)).and(readers)
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.inner.pool.manager().config()
     }
 }
 
