@@ -36,6 +36,7 @@ mod libpq_login;
 mod lines;
 mod listeners;
 mod measured;
+mod multiplex;
 mod narrow;
 mod negotiation;
 mod oauth;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cornac_conn::{Config, Connection, Result, TargetSessionAttrs};
+use cornac_conn::{Config, Connection, Result, SharedOptions, TargetSessionAttrs};
 
 use crate::database::{Database, Settings};
 use crate::manager::{Connections, Hook, HookFuture, Hooks, Role};
@@ -44,6 +44,8 @@ pub struct DatabaseBuilder {
     statement_retry: RetryPolicy,
     transaction_retry: Option<RetryPolicy>,
     resolve_commit: Option<Duration>,
+    multiplex: Option<usize>,
+    shared: SharedOptions,
 }
 
 /// The pool's.
@@ -198,6 +200,27 @@ impl DatabaseBuilder {
     }
 }
 
+/// Multiplexing.
+impl DatabaseBuilder {
+    /// Sends single statements on [`Database`] over so many shared connections, in place of one of the pool for each: several times the statements a second of a busy service, from a few
+    /// connections. 0, the default: off.
+    ///
+    /// It is for statements that are short. Results are read as a whole, of up to [`SharedOptions::result_bytes_max`](crate::shared::SharedOptions::result_bytes_max) bytes; a statement that runs for longer than a few
+    /// milliseconds is noticed, and others then keep away from its connection, and use the pool if need be. Functions that change the session (`set_config`,
+    /// `pg_advisory_lock`) must not be called. Everything but `execute` and the `fetch_` verbs has a connection of its own: transactions, rows, streams, batches, COPY; and so have statements that are no SELECT,
+    /// INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH or SHOW. The hooks `before_checkout` and `before_return` do not run for statements on shared connections.
+    pub fn multiplex(mut self, connections: usize) -> Self {
+        self.multiplex = (connections > 0).then_some(connections);
+        self
+    }
+
+    /// How shared connections are used.
+    pub fn multiplex_options(mut self, options: SharedOptions) -> Self {
+        self.shared = options;
+        self
+    }
+}
+
 /// Commits.
 impl DatabaseBuilder {
     /// Whether a COMMIT whose answer was lost is looked into: the server is asked, over another connection, what became of the transaction, for at most 10 s. Then [`commit`](crate::Transaction::commit)
@@ -294,6 +317,7 @@ impl DatabaseBuilder {
             statement_retry: self.statement_retry,
             transaction_retry: self.transaction_retry.unwrap_or_else(RetryPolicy::none),
             resolve_commit: self.resolve_commit,
+            multiplex: self.multiplex.map(|connections| (connections, self.shared)),
         };
         let pool = self.pool.clone().build(connections);
         let pool = pool.map_err(|error| cornac_conn::Error::unavailable(error, false, None))?;

@@ -20,6 +20,7 @@ mod builder;
 mod database;
 mod listener;
 mod manager;
+mod multiplex;
 mod pooled;
 mod reset;
 mod retry;

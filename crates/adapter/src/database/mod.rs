@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cornac_conn::{Config, Connection, Error, Result};
+use cornac_conn::{Config, Connection, Error, Result, SharedOptions};
 use cornac_pool::{Holder, OutOfRange, Pool, Stats};
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ pub use self::monitoring::Health;
 pub use self::transactions::Retrying;
 use crate::builder::DatabaseBuilder;
 use crate::manager::Connections;
+use crate::multiplex::Multiplex;
 use crate::pooled::PooledConnection;
 use crate::retry::RetryPolicy;
 use crate::unavailable::unavailable;
@@ -58,6 +59,8 @@ struct Inner {
     pool: Pool<Connections>,
     settings: Settings,
     retries: RetryCounters,
+    /// Shared connections for single statements, if there are to be any.
+    multiplex: Option<Multiplex>,
     /// How the pools are made.
     options: cornac_pool::Builder,
     /// The pool of connections to read from, once it is wanted.
@@ -71,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) transaction_retry: RetryPolicy,
     /// For how long the outcome of a commit is looked for whose answer was lost, if it is.
     pub(crate) resolve_commit: Option<Duration>,
+    /// How many shared connections there are for single statements, and how they are used.
+    pub(crate) multiplex: Option<(usize, SharedOptions)>,
 }
 
 #[derive(Debug, Default)]
@@ -132,7 +137,9 @@ impl Database {
 
     pub(crate) fn new(pool: Pool<Connections>, options: cornac_pool::Builder, settings: Settings) -> Self {
         let retries = RetryCounters::default();
-        Self { inner: Arc::new(Inner { pool, settings, retries, options, readers: OnceLock::new() }) }
+        let multiplex = settings.multiplex.map(|(connections, options)| Multiplex::new(connections, options));
+        let readers = OnceLock::new();
+        Self { inner: Arc::new(Inner { pool, settings, retries, multiplex, options, readers }) }
     }
 
     /// The same database, to read from: over a pool of its own, of the same size, whose connections go to standbys if the configuration names any that can be reached, and else to the primary. Writes are
@@ -219,6 +226,9 @@ impl Database {
     /// Replaces all connections that exist now: idle ones are closed, those in use when they come back. After a failover, or a change of settings at the server.
     pub fn retire_all(&self) {
         self.inner.pool.retire_all();
+        if let Some(multiplex) = &self.inner.multiplex {
+            multiplex.retire_all();
+        }
         if let Some(readers) = self.inner.readers.get() {
             readers.retire_all();
         }
@@ -268,6 +278,9 @@ impl Database {
             Some(readers) => Box::pin(readers.close_within(limit)).await,
             None => Ok(()),
         };
+        if let Some(multiplex) = &self.inner.multiplex {
+            multiplex.close().await;
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         let closed = self.inner.pool.close(left).await;
         closed.map_err(|error| Error::unavailable(error, false, None)).and(readers)

@@ -14,6 +14,7 @@ use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Database;
+use crate::multiplex::belongs_elsewhere;
 use crate::pooled::PooledConnection;
 use crate::retry::Tries;
 
@@ -22,6 +23,15 @@ macro_rules! on_a_connection {
     ($database:ident, $statement:ident, |$connection:ident| $run:expr) => {{
         let location = Location::caller();
         async move {
+            if let Some(multiplex) = &$database.inner.multiplex {
+                if let Some(seat) = multiplex.seat(|| $database.checkout_at(location)).await? {
+                    let $connection = &seat.connection;
+                    match $run.await {
+                        Err(error) if belongs_elsewhere(&error) => {}
+                        outcome => return outcome,
+                    }
+                }
+            }
             let mut tries = None;
             loop {
                 let mut $connection = $database.checkout_at(location).await?;

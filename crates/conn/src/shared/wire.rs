@@ -139,6 +139,9 @@ impl Wire {
     fn exchange(&mut self, shared: &Shared, turn: &mut Turn) -> Result<(), Closed> {
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
+        if self.in_flight.is_empty() && self.cancelling.is_none() {
+            self.look(shared, &mut cx)?;
+        }
         loop {
             self.poll_cancelling(&mut cx)?;
             let all_fed = self.feed(shared, turn)?;
@@ -168,6 +171,25 @@ impl Wire {
         if shared.overdue.swap(false, Ordering::AcqRel) {
             self.handle_overdue()?;
             self.poll_cancelling(&mut cx)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what came while nothing was asked. Whatever ended the connection then is known before anything else is sent over it.
+    fn look(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Closed> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        while let Poll::Ready(tag) = connection.poll_peek(cx) {
+            let tag = tag?;
+            if matches!(
+                tag,
+                BackendTag::NoticeResponse | BackendTag::NotificationResponse | BackendTag::ParameterStatus
+            ) {
+                connection.put_aside()?;
+                shared.take_asides(connection, tag);
+            } else {
+                // Nothing else is due.
+                connection.poll_message()?;
+            }
         }
         Ok(())
     }
