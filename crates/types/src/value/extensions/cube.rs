@@ -35,9 +35,15 @@ impl Cube {
         Self { first: coordinates, second: None }
     }
 
-    /// A box between two opposite corners; `None` if they have not the same number of dimensions.
+    /// A box between two opposite corners, or a point if they are the same; `None` if they have not the same number of dimensions.
     pub fn new(first: Vec<f64>, second: Vec<f64>) -> Option<Self> {
-        (first.len() == second.len()).then_some(Self { first, second: Some(second) })
+        (first.len() == second.len()).then(|| Self::between(first, second))
+    }
+
+    /// As the server makes it of two corners. It takes either form of a point, and finds no difference between the two.
+    fn between(first: Vec<f64>, second: Vec<f64>) -> Self {
+        let is_point = first == second;
+        Self { first, second: (!is_point).then_some(second) }
     }
 
     /// The two corners; those of a point are the same.
@@ -49,13 +55,11 @@ impl Cube {
 impl fmt::Display for Cube {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         put_corner(f, &self.first)?;
-        match &self.second {
-            Some(second) if *second != self.first => {
-                f.write_str(",")?;
-                put_corner(f, second)
-            }
-            _ => Ok(()),
+        if let Some(second) = &self.second {
+            f.write_str(",")?;
+            put_corner(f, second)?;
         }
+        Ok(())
     }
 }
 
@@ -92,7 +96,8 @@ impl Scalar for Cube {
         let count =
             count.ok_or_else(|| ValueError::malformed(format!("it announces {announced} dimensions")))?;
         let mut corner = || (0..count).map(|_| bytes.take_f64()).collect::<Result<_, _>>();
-        Ok(Self { first: corner()?, second: if is_point { None } else { Some(corner()?) } })
+        let first = corner()?;
+        Ok(if is_point { Self::point(first) } else { Self::between(first, corner()?) })
     }
 
     fn put(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
@@ -148,5 +153,18 @@ mod tests {
             assert!(text.parse::<Cube>().is_err(), "{text}");
         }
         assert!(decode::<Cube>(&[0xff; 12]).is_err());
+    }
+
+    #[test]
+    fn a_box_without_an_extent_is_a_point_in_whichever_form_it_comes() {
+        let point = Cube::point(vec![1.0, 2.0]);
+        assert_eq!(Cube::new(vec![1.0, 2.0], vec![1.0, 2.0]), Some(point.clone()));
+        assert_eq!("(1, 2),(1, 2)".parse(), Ok(point.clone()));
+        let mut boxed = BytesMut::new();
+        boxed.put_u32(2);
+        for coordinate in [1.0, 2.0, 1.0, 2.0] {
+            boxed.put_f64(coordinate);
+        }
+        assert_eq!(decode(&boxed), Ok(point));
     }
 }
