@@ -12,7 +12,17 @@ use cornac_conn::{Client, Connection};
 /// When it does not.
 pub async fn deadline<F: Future>(body: F) -> F::Output {
     // Boxed: bodies are long, and their futures large.
-    tokio::time::timeout(Duration::from_secs(60), Box::pin(body)).await.expect("the test ends within 60 s")
+    deadline_of(60, Box::pin(body)).await
+}
+
+/// Runs a test's body, which must end within so many seconds.
+///
+/// # Panics
+///
+/// When it does not.
+pub async fn deadline_of<F: Future>(seconds: u64, body: F) -> F::Output {
+    let ended = tokio::time::timeout(Duration::from_secs(seconds), Box::pin(body)).await;
+    ended.unwrap_or_else(|_| panic!("the test has not ended within {seconds} s"))
 }
 
 /// Proves that a connection answers with what it was asked for.

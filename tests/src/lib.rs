@@ -40,7 +40,7 @@ mod template;
 
 pub use binaries::ServerBinaries;
 pub use cluster::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, StopMode, percent_encoded};
-pub use deadline::{deadline, still_usable, wait_until_asleep};
+pub use deadline::{deadline, deadline_of, still_usable, wait_until_asleep};
 pub use flights::{Flights, connect_watched, for_each_message};
 pub use one_byte::{OneByte, Points};
 pub use pgbouncer::{PgBouncer, PgBouncerOptions};

@@ -4,11 +4,12 @@ mod strategies;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::future::Future;
 
 use bytes::BytesMut;
 use cornac::types::{Array, Multirange, Oid, Range, Type};
 use cornac::{Client, Connection, Decode, Encode, Timestamptz};
-use cornac_tests::{deadline, shared, still_usable};
+use cornac_tests::{deadline_of, shared, still_usable};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -29,6 +30,12 @@ enum Text {
 fn cases() -> usize {
     let set = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     set.unwrap_or(200)
+}
+
+/// More values take longer.
+async fn deadline<F: Future>(body: F) -> F::Output {
+    let cases = u64::try_from(cases()).unwrap_or(u64::MAX);
+    deadline_of(60 + cases / 50, Box::pin(body)).await
 }
 
 fn values<T: Debug>(strategy: impl Strategy<Value = T>) -> Vec<T> {
