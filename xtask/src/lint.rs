@@ -1,6 +1,9 @@
 //! `cargo xtask lint`
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Result, ensure};
 use xshell::cmd;
 
 use crate::steps::{has_program, run_all, shell};
@@ -14,6 +17,7 @@ pub(crate) fn run() -> Result<()> {
         ("generated tables", &|| codegen::run(&codegen::Arguments::check())),
         ("tidy", &tidy::run),
         ("dependencies", &dependencies),
+        ("their number", &number_of_dependencies),
     ])
 }
 
@@ -52,5 +56,19 @@ fn dependencies() -> Result<()> {
     } else {
         anyhow::bail!("advisories:\n{said}");
     }
+    Ok(())
+}
+
+/// What the README says of the number of dependencies.
+fn number_of_dependencies() -> Result<()> {
+    let shell = shell()?;
+    let target = "x86_64-unknown-linux-gnu";
+    let tree =
+        cmd!(shell, "cargo tree -p cornac -e normal --prefix none --no-dedupe --target {target}").read()?;
+    let others: BTreeSet<_> = tree.lines().filter(|line| !line.starts_with("cornac")).collect();
+    let claim = format!("depends on {} crates of others", others.len());
+    let readme = fs::read_to_string(cornac_tests::workspace_root().join("README.md"))?;
+    ensure!(readme.contains(&claim), "README.md does not say that cornac {claim}");
+    println!("cornac {claim}");
     Ok(())
 }
