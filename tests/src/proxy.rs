@@ -285,8 +285,10 @@ impl<'s> Pump<'s> {
 
     async fn forward(&mut self, bytes: &[u8]) -> io::Result<()> {
         for piece in bytes.chunks(self.fragment) {
-            self.to.write_all(piece).await?;
+            // Before it goes: whoever has received something finds it recorded.
             self.record(piece);
+            self.to.write_all(piece).await?;
+            self.count(piece.len() as u64);
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -298,8 +300,14 @@ impl<'s> Pump<'s> {
             Direction::ToServer => recording.to_server.extend_from_slice(bytes),
             Direction::ToClient => recording.to_client.extend_from_slice(bytes),
         }
-        let progress = (recording.to_server.len() as u64, recording.to_client.len() as u64);
-        self.shared.progress.send_replace(progress);
+    }
+
+    /// Tells those who wait for it that so much more has gone.
+    fn count(&self, bytes: u64) {
+        self.shared.progress.send_modify(|(to_server, to_client)| match self.direction {
+            Direction::ToServer => *to_server += bytes,
+            Direction::ToClient => *to_client += bytes,
+        });
     }
 }
 
