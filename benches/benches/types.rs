@@ -5,10 +5,13 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use cornac::types::{Format, Type};
+use cornac::types::{Format, Kind, Type};
 use cornac::{Decode, Encode, RowRef};
 use cornac_tests::samples::samples;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+
+type Types<'c> = BenchmarkGroup<'c, WallTime>;
 
 fn every_type(c: &mut Criterion) {
     let mut group = c.benchmark_group("types");
@@ -35,7 +38,36 @@ fn every_type(c: &mut Criterion) {
             });
         });
     }
+    a_record(&mut group);
+    an_aclitem(&mut group);
     group.finish();
+}
+
+/// A composite of which only its bytes say what it is made of. No server takes one.
+fn a_record(group: &mut Types<'_>) {
+    let composite = samples().into_iter().find(|sample| matches!(sample.ty.kind(), Kind::Composite(_)));
+    let composite = composite.expect("one of the types is a composite");
+    let (_, values) = composite.row(&composite.literals[0]);
+    let record = samples().into_iter().find(|sample| sample.ty == Type::RECORD).expect("it is a type");
+    let columns = record.columns(Format::Binary);
+    group.bench_function("decode/record as Value", |b| {
+        b.iter(|| record.read(black_box(RowRef::new(&columns, &values))));
+    });
+}
+
+/// It has no binary form.
+fn an_aclitem(group: &mut Types<'_>) {
+    let text = "owner=arwdDxt/owner";
+    group.bench_function("decode/aclitem as String", |b| {
+        b.iter(|| String::from_text(&Type::ACLITEM, black_box(text).into()).expect("it is text"));
+    });
+    let mut out = String::with_capacity(1 << 12);
+    group.bench_function("encode/aclitem as String", |b| {
+        b.iter(|| {
+            out.clear();
+            black_box(text).encode_text(&Type::ACLITEM, &mut out).expect("it fits")
+        });
+    });
 }
 
 /// What reading numbers is measured against: as many bytes copied, and swapped on the way.

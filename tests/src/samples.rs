@@ -233,6 +233,17 @@ pub fn samples() -> Vec<Sample> {
         i32, INT4, ["7", "-2147483648"];
         i64, INT8, ["7", "-9223372036854775808"];
         Oid, OID, ["26", "4294967295"];
+        Oid, REGPROC, ["1259"];
+        Oid, REGPROCEDURE, ["1259"];
+        Oid, REGOPER, ["1259"];
+        Oid, REGOPERATOR, ["1259"];
+        Oid, REGCLASS, ["1259"];
+        Oid, REGTYPE, ["1259"];
+        Oid, REGROLE, ["1259"];
+        Oid, REGNAMESPACE, ["1259"];
+        Oid, REGCONFIG, ["1259"];
+        Oid, REGDICTIONARY, ["1259"];
+        Oid, REGCOLLATION, ["1259"];
         Xid, XID, ["731"];
         Xid8, XID8, ["18446744073709551615"];
         Cid, CID, ["4"];
