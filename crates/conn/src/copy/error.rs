@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use cornac_types::{RecordError, Type};
+use cornac_types::{IdentifierError, RecordError, Type};
 
 /// What went wrong with a COPY on this side. Where data was on its way to the server, the COPY was failed, and nothing of it was kept.
 #[derive(Debug)]
@@ -37,6 +37,12 @@ pub enum CopyError {
     Source(Box<dyn StdError + Send + Sync>),
     /// Where the data was to go to failed.
     Destination(io::Error),
+}
+
+impl From<IdentifierError> for CopyError {
+    fn from(error: IdentifierError) -> Self {
+        Self::Name { name: error.name().into(), problem: error.problem() }
+    }
 }
 
 impl fmt::Display for CopyError {

@@ -1,13 +1,11 @@
 //! What is copied: names that are quoted, or a query.
 
-use cornac_types::quote_identifier;
+use cornac_types::{Identifier, QualifiedName};
 
 use super::error::CopyError;
 
-/// The longest name that a server keeps apart from others (`NAMEDATALEN` - 1), in bytes.
-const NAME_LEN_MAX: usize = 63;
-
-/// A table, by its name and perhaps its schema. Each is one name, whatever is in it: it is quoted, and never taken apart.
+/// A table, by its name and perhaps its schema. Each is one name, whatever is in it: it is quoted, and never taken apart. Whether it can be
+/// one is found when it is used; an [`Identifier`] or [`QualifiedName`] has been checked before.
 ///
 /// ```
 /// use cornac_conn::Table;
@@ -35,11 +33,11 @@ impl Table {
 
     /// The name as it stands in SQL.
     pub(super) fn quoted(&self) -> Result<String, CopyError> {
-        let name = quoted_name(&self.name)?;
-        match &self.schema {
-            Some(schema) => Ok(format!("{}.{name}", quoted_name(schema)?)),
-            None => Ok(name),
-        }
+        let name = match &self.schema {
+            Some(schema) => QualifiedName::in_schema(schema.clone(), self.name.clone())?,
+            None => QualifiedName::new(self.name.clone())?,
+        };
+        Ok(name.to_string())
     }
 }
 
@@ -53,6 +51,24 @@ impl From<&str> for Table {
 impl From<&String> for Table {
     /// As from `&str`.
     fn from(name: &String) -> Self {
+        Self::new(name.as_str())
+    }
+}
+
+impl From<&QualifiedName> for Table {
+    fn from(name: &QualifiedName) -> Self {
+        Self { schema: name.schema().map(|schema| schema.as_str().into()), name: name.name().as_str().into() }
+    }
+}
+
+impl From<QualifiedName> for Table {
+    fn from(name: QualifiedName) -> Self {
+        Self::from(&name)
+    }
+}
+
+impl From<&Identifier> for Table {
+    fn from(name: &Identifier) -> Self {
         Self::new(name.as_str())
     }
 }
@@ -109,19 +125,27 @@ impl From<&str> for CopySource<'_> {
     }
 }
 
-/// Names in quotes, with commas in between.
-pub(super) fn quoted_names<N: AsRef<str>>(names: &[N]) -> Result<String, CopyError> {
-    let names: Result<Vec<_>, _> = names.iter().map(|name| quoted_name(name.as_ref())).collect();
-    Ok(names?.join(", "))
+impl From<QualifiedName> for CopySource<'_> {
+    fn from(name: QualifiedName) -> Self {
+        Table::from(name).into()
+    }
 }
 
-/// A name in quotes. One that the server would cut is refused, since what is left of it could be the name of something else.
-fn quoted_name(name: &str) -> Result<String, CopyError> {
-    let problem = match name.len() {
-        0 => "is no name",
-        1..=NAME_LEN_MAX => "contains a NUL, which no name can",
-        _ => "is longer than the 63 bytes that a name can have",
-    };
-    let quoted = quote_identifier(name).filter(|_| (1..=NAME_LEN_MAX).contains(&name.len()));
-    quoted.ok_or_else(|| CopyError::Name { name: name.chars().take(80).collect(), problem })
+impl From<&QualifiedName> for CopySource<'_> {
+    fn from(name: &QualifiedName) -> Self {
+        Table::from(name).into()
+    }
+}
+
+impl From<&Identifier> for CopySource<'_> {
+    fn from(name: &Identifier) -> Self {
+        Table::from(name).into()
+    }
+}
+
+/// Names in quotes, with commas in between.
+pub(super) fn quoted_names<N: AsRef<str>>(names: &[N]) -> Result<String, CopyError> {
+    let names: Result<Vec<_>, CopyError> =
+        names.iter().map(|name| Ok(Identifier::new(name.as_ref())?.to_string())).collect();
+    Ok(names?.join(", "))
 }
