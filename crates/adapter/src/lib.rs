@@ -24,6 +24,7 @@ mod multiplex;
 mod pooled;
 mod reset;
 mod retry;
+mod sql;
 mod unavailable;
 
 /// COPY: what [`Connection::copy_in`], [`Connection::copy_out`] and their like take and give.
@@ -47,10 +48,15 @@ pub use cornac_conn::{
     StatementMode, Transaction, TransactionId, TransactionOptions, TransactionOutcome, TransactionStatus,
     Unavailable,
 };
+#[doc(hidden)]
+pub use cornac_derive::sql as __sql;
 pub use cornac_derive::{Decode, Encode, FromRow, Params};
 pub use cornac_pool::{CloseReason, Closed, Holder, Stats, StillInUse, TimedOut, Waits};
 pub use cornac_types as types;
-pub use cornac_types::{Columns, Decode, Encode, FromRow, Params, RowRef, Timestamptz};
+pub use cornac_types::{
+    Columns, Decode, Encode, FromRow, Identifier, IdentifierError, Params, QualifiedName, RowRef, Sql,
+    Timestamptz, quote_identifier, quote_literal,
+};
 pub use database::{Database, Health, Retries, Retrying};
 pub use listener::{ListenEvent, Listener, ListenerStream};
 pub use manager::HookFuture;
@@ -63,6 +69,11 @@ pub use unavailable::CheckoutError;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/copy.md")]
 struct CopyPage;
+
+/// The programs of the page on SQL compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sql.md")]
+struct SqlPage;
 
 /// The program of the README compiles.
 #[cfg(doctest)]

@@ -7,6 +7,7 @@ use cornac_types::{Decode, FromRow, Params};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execution::Rows;
+use crate::given::Given;
 use crate::row_stream::RowStream;
 use crate::shape::{First, Whole};
 use crate::statement::IntoStatement;
@@ -14,13 +15,14 @@ use crate::statement::IntoStatement;
 /// What can be asked of anything that has a connection.
 ///
 /// Every verb takes a statement (SQL with placeholders `$1`, `$2`, ..., or a [`Prepared`](crate::Prepared)) and its
-/// parameters: a tuple such as `(7_i32, "tusk")`, `()` for none, or a slice `&[&(dyn Encode + Sync)]`. Rows are decoded into
-/// tuples, or into structs with `#[derive(FromRow)]`.
+/// parameters: a tuple such as `(7_i32, "tusk")`, `()` for none, or a slice `&[&(dyn Encode + Sync)]`. A statement made by `sql!` has its
+/// parameters inside, and takes `()`. Rows are decoded into tuples, or into structs with `#[derive(FromRow)]`.
 ///
 /// # Errors
 ///
 /// All verbs fail with the server's error when it refuses the statement, with a typed error when a parameter, the
-/// columns or a value do not fit, and when the connection is lost; [`Error`] says how far the statement got.
+/// columns or a value do not fit, with [`ErrorKind::Usage`] when there are parameters both inside of the statement and beside it,
+/// and when the connection is lost; [`Error`] says how far the statement got.
 ///
 /// # Cancel safety
 ///
@@ -36,7 +38,7 @@ pub trait Client: Send {
         sql: impl IntoStatement,
         params: P,
     ) -> impl Future<Output = Result<u64>> + Send {
-        async move { self.connection().execute_to_end(sql.statement(), params).await }
+        async move { self.connection().execute_to_end(sql.statement(), Given::new(&sql, params)?).await }
     }
 
     /// The rows one by one, each lent until the next one is asked for.
@@ -45,7 +47,7 @@ pub trait Client: Send {
         sql: impl IntoStatement,
         params: P,
     ) -> impl Future<Output = Result<Rows<'_>>> + Send {
-        async move { Rows::begin(self.connection(), sql.statement(), params).await }
+        async move { Rows::begin(self.connection(), sql.statement(), Given::new(&sql, params)?).await }
     }
 
     /// The one row that there must be. None is [`ErrorKind::NoRows`], a second one [`ErrorKind::TooManyRows`].
@@ -59,7 +61,7 @@ pub trait Client: Send {
         P: Params + Send,
     {
         async move {
-            let statement = sql.statement();
+            let (statement, params) = (sql.statement(), Given::new(&sql, params)?);
             let row = self.connection().fetch_at_most_one::<Whole<T>, _>(statement, params).await?;
             row.ok_or_else(|| no_rows(statement.sql()))
         }
@@ -75,7 +77,10 @@ pub trait Client: Send {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send,
     {
-        async move { self.connection().fetch_at_most_one::<Whole<T>, _>(sql.statement(), params).await }
+        async move {
+            let params = Given::new(&sql, params)?;
+            self.connection().fetch_at_most_one::<Whole<T>, _>(sql.statement(), params).await
+        }
     }
 
     /// All rows.
@@ -88,7 +93,10 @@ pub trait Client: Send {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send,
     {
-        async move { Rows::begin(self.connection(), sql.statement(), params).await?.collect::<Whole<T>>().await }
+        async move {
+            let params = Given::new(&sql, params)?;
+            Rows::begin(self.connection(), sql.statement(), params).await?.collect::<Whole<T>>().await
+        }
     }
 
     /// The first column of the one row that there must be. NULL fits only into an `Option`.
@@ -102,7 +110,7 @@ pub trait Client: Send {
         P: Params + Send,
     {
         async move {
-            let statement = sql.statement();
+            let (statement, params) = (sql.statement(), Given::new(&sql, params)?);
             let value = self.connection().fetch_at_most_one::<First<T>, _>(statement, params).await?;
             value.ok_or_else(|| no_rows(statement.sql()))
         }
@@ -118,7 +126,10 @@ pub trait Client: Send {
         T: for<'r> Decode<'r> + Send,
         P: Params + Send,
     {
-        async move { Rows::begin(self.connection(), sql.statement(), params).await?.collect::<First<T>>().await }
+        async move {
+            let params = Given::new(&sql, params)?;
+            Rows::begin(self.connection(), sql.statement(), params).await?.collect::<First<T>>().await
+        }
     }
 
     /// The rows as a stream, decoded as they come and no faster than they are taken. With a
@@ -133,6 +144,7 @@ pub trait Client: Send {
         P: Params + Send,
     {
         async move {
+            let params = Given::new(&sql, params)?;
             let rows = Rows::begin(self.connection(), sql.statement(), params).await?;
             RowStream::begin(rows).await
         }
@@ -151,7 +163,7 @@ pub trait Client: Send {
         I::Item: Params + Send,
     {
         async move {
-            let mut batch = self.connection().batch(sql.statement()).await?;
+            let mut batch = self.connection().batch(sql).await?;
             batch.send_all(sets).await?;
             batch.finish().await
         }

@@ -31,6 +31,7 @@ mod deadline;
 mod error;
 mod execution;
 mod flight;
+mod given;
 mod health;
 mod mailbox;
 mod notifications;
@@ -82,7 +83,7 @@ pub use row_stream::RowStream;
 pub use server_timeout::ServerTimeout;
 pub use shared::{SharedConnection, SharedError, SharedOptions, SharedStatistics};
 pub use simple::SimpleResult;
-pub use statement::{IntoStatement, Statement, StatementMode, StatementRef};
+pub use statement::{IntoStatement, Statement, StatementMode, StatementRef, StatementText};
 pub use tls::{CertificateFailure, TlsError};
 pub use transaction::{
     Begun, IsolationLevel, Lender, Transaction, TransactionId, TransactionOptions, TransactionOutcome,

@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::core::statements::{Key, OwnedKey, Preparation, SearchPath};
 use crate::error::{Delivery, Error, Result};
 use crate::flight::Flight;
+use crate::given::check_none_inside;
 use crate::statement::{IntoStatement, Statement, StatementMode, StatementRef};
 use crate::statement_name::{StatementName, StatementNames};
 
@@ -168,12 +169,14 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The server's, when the statement is wrong; the connection's, when it is lost.
+    /// The server's, when the statement is wrong; the connection's, when it is lost; [`ErrorKind::Usage`](crate::ErrorKind::Usage) when
+    /// the statement has parameters inside.
     ///
     /// # Cancel safety
     ///
     /// When dropped, a statement that was parsed all the same is closed with the connection's next request.
     pub async fn prepare(&mut self, sql: impl IntoStatement) -> Result<Prepared> {
+        check_none_inside(&sql)?;
         let statement = sql.statement();
         statement.check_len()?;
         if let Preparation::Parsed(prepared) = self.statements.look_up(&statement, StatementMode::Named) {

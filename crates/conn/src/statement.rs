@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use cornac_proto::message::check_statement_len;
-use cornac_types::{Column, Type};
+use cornac_types::{Column, Params, Sql, Type};
 
 use crate::error::{Error, Result};
 use crate::prepared::{Description, Prepared};
@@ -38,7 +38,7 @@ pub enum StatementMode {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Statement<'s> {
-    sql: Cow<'s, str>,
+    sql: StatementText<'s>,
     parameter_types: Cow<'s, [Type]>,
     result_types: Option<Cow<'s, [Type]>>,
     options: Options,
@@ -53,9 +53,59 @@ struct Options {
     idempotent: bool,
 }
 
+/// What a [`Statement`] is made of: SQL text, or the value of `sql!`.
+#[derive(Clone, Debug)]
+pub struct StatementText<'s>(Text<'s>);
+
+#[derive(Clone, Debug)]
+enum Text<'s> {
+    Plain(Cow<'s, str>),
+    /// With its parameters inside.
+    Sql(Box<Sql<'s>>),
+}
+
+impl StatementText<'_> {
+    fn as_str(&self) -> &str {
+        match &self.0 {
+            Text::Plain(text) => text,
+            Text::Sql(sql) => sql.text(),
+        }
+    }
+}
+
+impl<'s> From<&'s str> for StatementText<'s> {
+    fn from(sql: &'s str) -> Self {
+        Self(Text::Plain(Cow::Borrowed(sql)))
+    }
+}
+
+impl<'s> From<&'s String> for StatementText<'s> {
+    fn from(sql: &'s String) -> Self {
+        sql.as_str().into()
+    }
+}
+
+impl From<String> for StatementText<'_> {
+    fn from(sql: String) -> Self {
+        Self(Text::Plain(Cow::Owned(sql)))
+    }
+}
+
+impl<'s> From<Cow<'s, str>> for StatementText<'s> {
+    fn from(sql: Cow<'s, str>) -> Self {
+        Self(Text::Plain(sql))
+    }
+}
+
+impl<'s> From<Sql<'s>> for StatementText<'s> {
+    fn from(sql: Sql<'s>) -> Self {
+        Self(Text::Sql(Box::new(sql)))
+    }
+}
+
 impl<'s> Statement<'s> {
     /// A statement without options: as its text alone.
-    pub fn new(sql: impl Into<Cow<'s, str>>) -> Self {
+    pub fn new(sql: impl Into<StatementText<'s>>) -> Self {
         let (parameter_types, result_types) = (Cow::Borrowed(&[][..]), None);
         Self { sql: sql.into(), parameter_types, result_types, options: Options::default() }
     }
@@ -64,7 +114,7 @@ impl<'s> Statement<'s> {
     ///
     /// The server takes the parameters' types as declared. The columns' types only decide in which format they are asked for:
     /// what comes is decoded by the description that comes with it.
-    pub fn typed(sql: impl Into<Cow<'s, str>>, parameters: &'s [Type], results: &'s [Type]) -> Self {
+    pub fn typed(sql: impl Into<StatementText<'s>>, parameters: &'s [Type], results: &'s [Type]) -> Self {
         Self { result_types: Some(Cow::Borrowed(results)), ..Self::new(sql).parameter_types(parameters) }
     }
 
@@ -159,7 +209,7 @@ impl<'s> StatementRef<'s> {
     /// The same statement, as a value of its own.
     pub fn to_statement(&self) -> Statement<'static> {
         Statement {
-            sql: Cow::Owned(self.sql.to_owned()),
+            sql: self.sql.to_owned().into(),
             parameter_types: Cow::Owned(self.parameter_types.to_vec()),
             result_types: self.result_types.map(|types| Cow::Owned(types.to_vec())),
             options: self.options,
@@ -200,12 +250,18 @@ impl<'s> StatementRef<'s> {
     }
 }
 
-/// Anything that can stand where a verb asks for a statement: SQL text, a [`Statement`] with options, or a [`Prepared`].
+/// Anything that can stand where a verb asks for a statement: SQL text, a [`Statement`] with options, a [`Prepared`], or the value of
+/// `sql!`, whose parameters are inside.
 ///
 /// SQL has placeholders `$1`, `$2`, ... for its parameters. Values never become part of the text.
 pub trait IntoStatement: Send + Sync {
     /// The statement.
     fn statement(&self) -> StatementRef<'_>;
+
+    /// The parameters that are inside, if there are any: then the verb is given none beside.
+    fn parameters(&self) -> Option<&(dyn Params + Sync)> {
+        None
+    }
 }
 
 impl IntoStatement for &str {
@@ -242,11 +298,18 @@ impl IntoStatement for &Prepared {
 impl IntoStatement for Statement<'_> {
     fn statement(&self) -> StatementRef<'_> {
         StatementRef {
-            sql: &self.sql,
+            sql: self.sql.as_str(),
             parameter_types: &self.parameter_types,
             result_types: self.result_types.as_deref(),
             prepared: None,
             options: self.options,
+        }
+    }
+
+    fn parameters(&self) -> Option<&(dyn Params + Sync)> {
+        match &self.sql.0 {
+            Text::Plain(_) => None,
+            Text::Sql(sql) => sql.parameters(),
         }
     }
 }
@@ -254,6 +317,30 @@ impl IntoStatement for Statement<'_> {
 impl IntoStatement for &Statement<'_> {
     fn statement(&self) -> StatementRef<'_> {
         (**self).statement()
+    }
+
+    fn parameters(&self) -> Option<&(dyn Params + Sync)> {
+        (**self).parameters()
+    }
+}
+
+impl IntoStatement for Sql<'_> {
+    fn statement(&self) -> StatementRef<'_> {
+        StatementRef::new(self.text())
+    }
+
+    fn parameters(&self) -> Option<&(dyn Params + Sync)> {
+        self.parameters()
+    }
+}
+
+impl IntoStatement for &Sql<'_> {
+    fn statement(&self) -> StatementRef<'_> {
+        (**self).statement()
+    }
+
+    fn parameters(&self) -> Option<&(dyn Params + Sync)> {
+        (**self).parameters()
     }
 }
 

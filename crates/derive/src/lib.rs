@@ -1,4 +1,4 @@
-//! The derive macros of cornac.
+//! The macros of cornac: the derives, and what `cornac::sql!` calls.
 //!
 //! What they generate names the crate `cornac`, which re-exports everything that it needs; `#[cornac(crate = path)]` names
 //! another crate that has `types`' items in its root.
@@ -11,6 +11,7 @@ mod generics;
 mod integer;
 mod label;
 mod params;
+mod sql;
 mod transparent;
 mod value;
 
@@ -45,4 +46,12 @@ pub fn derive_encode(input: TokenStream) -> TokenStream {
 pub fn derive_decode(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     value::expand(&input, Side::Decode).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// What `cornac::sql!` calls, with the path of the crate that has `Sql` in front.
+#[doc(hidden)]
+#[proc_macro]
+pub fn sql(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as sql::Input);
+    sql::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

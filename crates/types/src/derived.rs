@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 pub use bytes::BytesMut;
 
+pub use crate::sql::{Capture, Captured, Hole, Peel, PeelBorrowed, PeelCopied, Template};
+
 use crate::params::{check_count, put, put_formats};
 use crate::{
     Accepts, Decode, DecodeError, Encode, EncodeError, Format, IsNull, ParamError, RowPlan, Type, ValueError,

@@ -39,6 +39,7 @@ mod plan;
 mod quote;
 mod record;
 mod row;
+mod sql;
 mod ty;
 mod value;
 
@@ -65,6 +66,7 @@ pub use plan::{Field, PlanPart, RowPlan};
 pub use quote::{quote_identifier, quote_literal};
 pub use record::Record;
 pub use row::{RowRef, Walk};
+pub use sql::Sql;
 #[doc(hidden)]
 pub use ty::Epochs;
 pub use ty::{Attribute, Definition, Kind, Type};

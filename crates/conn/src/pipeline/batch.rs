@@ -18,6 +18,7 @@ use crate::core::stale::{Stage, what_is_stale};
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::execution::{BindError, Bound};
 use crate::flight::Flight;
+use crate::given::check_none_inside;
 use crate::prepared::Prepared;
 use crate::statement::IntoStatement;
 
@@ -58,12 +59,14 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The server's, when the statement is wrong; the connection's, when it is lost.
+    /// The server's, when the statement is wrong; the connection's, when it is lost; [`ErrorKind::Usage`] when the statement has
+    /// parameters inside.
     ///
     /// # Cancel safety
     ///
     /// As said at [`Connection`].
     pub async fn batch(&mut self, sql: impl IntoStatement) -> Result<Batch<'_>> {
+        check_none_inside(&sql)?;
         let statement = sql.statement();
         if is_copy(statement.sql()) {
             return Err(Error::usage(COPY_MISPLACED, Delivery::NotSent).with_statement(statement.sql()));

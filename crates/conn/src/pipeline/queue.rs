@@ -1,6 +1,7 @@
 //! What a pipeline is made of before it goes out.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use cornac_proto::message::check_parameter_count;
 use cornac_proto::session::{ExecutionQueue, UnnamedParse};
@@ -13,6 +14,7 @@ use crate::core::keyword::is_copy;
 use crate::core::statements::Preparation;
 use crate::error::{Delivery, Error, Result};
 use crate::execution::{BindError, Bound};
+use crate::given::{BOTH, Inside, misplaced};
 use crate::prepared::{Prepared, SIMPLE_MODE};
 use crate::statement::{IntoStatement, Statement, StatementMode, StatementRef};
 
@@ -120,13 +122,39 @@ impl<'c, 'p> Pipeline<'c, 'p> {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "as every verb takes its statement")]
-    /// Adds a statement. Parameters that do not fit it are found here or by [`run`](Self::run), and told as its result.
+    /// Adds a statement. Parameters that do not fit it are found here or by [`run`](Self::run), and told as its result. One that has its
+    /// parameters inside is added with [`push_sql`](Self::push_sql); here that is its result too.
     pub fn push<P: Params + Send + 'p>(&mut self, sql: impl IntoStatement, params: P) -> &mut Self {
-        let statement = sql.statement();
+        match sql.parameters() {
+            None => self.add(sql.statement(), params),
+            Some(_) => self.refuse(misplaced(PUSHED, &sql)),
+        }
+        self
+    }
+
+    /// Adds a statement that has its parameters inside: the value of `sql!`, or a [`Statement`] of it.
+    pub fn push_sql(&mut self, sql: impl IntoStatement + 'p) -> &mut Self {
+        self.push_request(sql, ());
+        self
+    }
+
+    /// Adds a statement with parameters inside of it or beside it.
+    pub(super) fn push_request<S: IntoStatement + 'p, P: Params + Send + 'p>(&mut self, sql: S, params: P) {
+        match sql.parameters() {
+            None => self.add(sql.statement(), params),
+            Some(_) if params.count() > 0 => self.refuse(misplaced(BOTH, &sql)),
+            Some(_) => {
+                let sql = Arc::new(sql);
+                self.add(sql.statement(), Inside(Arc::clone(&sql)));
+            }
+        }
+    }
+
+    fn add<P: Params + Send + 'p>(&mut self, statement: StatementRef<'_>, params: P) {
         let counted = check_parameter_count(params.count()).map_err(|error| Error::command(error.into()));
         if let Err(error) = statement.check_len().and(counted) {
             self.refuse(error);
-            return self;
+            return;
         }
         let mode = self.connection.statements.mode_of(&statement);
         let refusal = match mode {
@@ -135,7 +163,7 @@ impl<'c, 'p> Pipeline<'c, 'p> {
         };
         if let Some(refusal) = refusal {
             self.refuse(Error::usage(refusal, Delivery::NotSent).with_statement(statement.sql()));
-            return self;
+            return;
         }
         match self.connection.statements.look_up(&statement, mode) {
             Preparation::Parsed(prepared) if self.deferred.is_empty() => self.encode(prepared, &params),
@@ -150,7 +178,6 @@ impl<'c, 'p> Pipeline<'c, 'p> {
                 self.defer(Which::Unready(place), params);
             }
         }
-        self
     }
 
     /// Sends the statements. Those that the connection has not parsed are parsed and described first, all in one round trip.
@@ -241,3 +268,5 @@ impl<'c, 'p> Pipeline<'c, 'p> {
         place
     }
 }
+
+const PUSHED: &str = "the statement has its parameters inside: it goes into a pipeline with push_sql, which keeps them until they are sent";

@@ -100,9 +100,9 @@ pub trait Readings {
 
 macro_rules! tuples {
     ($($($r:ident $s:ident $p:ident $index:tt)+;)+) => {$(
-        impl<'p, $($r: Reading, $s: IntoStatement, $p: Params + Send + 'p),+> Requests<'p> for ($(Request<$r, $s, $p>,)+) {
+        impl<'p, $($r: Reading, $s: IntoStatement + 'p, $p: Params + Send + 'p),+> Requests<'p> for ($(Request<$r, $s, $p>,)+) {
             fn push(self, pipeline: &mut Pipeline<'_, 'p>) {
-                $(pipeline.push(self.$index.sql, self.$index.params);)+
+                $(pipeline.push_request(self.$index.sql, self.$index.params);)+
             }
         }
 

@@ -18,6 +18,7 @@ use super::state::Shared;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::given::Given;
 use crate::mailbox::{Mail, Notification};
 use crate::shape::{First, Whole};
 use crate::statement::IntoStatement;
@@ -134,6 +135,7 @@ impl SharedConnection {
     ///
     /// As said at [`SharedConnection`]; so too below.
     pub async fn execute<P: Params + Send>(&self, sql: impl IntoStatement, params: P) -> Result<u64> {
+        let params = Given::new(&sql, params)?;
         Ok(self.0.run(sql.statement(), params, Keeping::Nothing).await?.rows_affected())
     }
 
@@ -147,7 +149,7 @@ impl SharedConnection {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send,
     {
-        let statement = sql.statement();
+        let (statement, params) = (sql.statement(), Given::new(&sql, params)?);
         let replies = self.0.run(statement, params, self.keeping()).await?;
         required(replies.at_most_one::<Whole<T>>()).map_err(|error| error.with_statement(statement.sql()))
     }
@@ -162,7 +164,7 @@ impl SharedConnection {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send,
     {
-        let statement = sql.statement();
+        let (statement, params) = (sql.statement(), Given::new(&sql, params)?);
         let replies = self.0.run(statement, params, self.keeping()).await?;
         replies.at_most_one::<Whole<T>>().map_err(|error| error.with_statement(statement.sql()))
     }
@@ -177,7 +179,7 @@ impl SharedConnection {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send,
     {
-        let statement = sql.statement();
+        let (statement, params) = (sql.statement(), Given::new(&sql, params)?);
         let replies = self.0.run(statement, params, self.keeping()).await?;
         replies.collect::<Whole<T>>().map_err(|error| error.with_statement(statement.sql()))
     }
@@ -192,7 +194,7 @@ impl SharedConnection {
         T: for<'r> Decode<'r> + Send,
         P: Params + Send,
     {
-        let statement = sql.statement();
+        let (statement, params) = (sql.statement(), Given::new(&sql, params)?);
         let replies = self.0.run(statement, params, self.keeping()).await?;
         required(replies.at_most_one::<First<T>>()).map_err(|error| error.with_statement(statement.sql()))
     }
@@ -207,7 +209,7 @@ impl SharedConnection {
         T: for<'r> Decode<'r> + Send,
         P: Params + Send,
     {
-        let statement = sql.statement();
+        let (statement, params) = (sql.statement(), Given::new(&sql, params)?);
         let replies = self.0.run(statement, params, self.keeping()).await?;
         replies.collect::<First<T>>().map_err(|error| error.with_statement(statement.sql()))
     }
