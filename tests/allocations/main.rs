@@ -3,8 +3,8 @@
 use std::alloc::System;
 use std::sync::Mutex;
 
-use cornac::RowRef;
 use cornac::types::Format;
+use cornac::{RowRef, sql};
 use cornac_tests::samples::samples;
 use cornac_tests::{fuzz, workspace_root};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -44,6 +44,21 @@ fn a_row_takes_no_more_memory_than_its_value_keeps() {
     }
     assert!(wasteful.is_empty(), "{}", wasteful.join("\n"));
     println!("{counted} values");
+}
+
+#[test]
+fn a_statement_with_its_parameters_inside_takes_no_memory_for_the_first_four() {
+    let _counting = COUNTING.lock().unwrap();
+    let (id, name, price, tags) = (7_i64, String::from("tusk"), 2.5, ["a", "b"]);
+    let region = Region::new(ALLOCATOR);
+    let four = sql!("UPDATE item SET name = {name}, price = {price}, tags = {tags} WHERE id = {id}");
+    assert_eq!(region.change().allocations, 0);
+    assert_eq!(four.text(), "UPDATE item SET name = $1, price = $2, tags = $3 WHERE id = $4");
+    let region = Region::new(ALLOCATOR);
+    let six = sql!("SELECT {id}, {name}, {price}, {tags}, {five}, {six}", five = 5, six = 6);
+    let made = region.change();
+    assert_eq!((made.allocations, made.reallocations), (1, 0), "one for all of them");
+    assert_eq!(six.text(), "SELECT $1, $2, $3, $4, $5, $6");
 }
 
 #[test]

@@ -82,10 +82,10 @@ impl<'a> Sql<'a> {
         clippy::needless_pass_by_value,
         reason = "so that it can be written where it is wanted, as a `sql!`"
     )]
-    /// All parts, with the separator between each two of them. Nothing at all if there are none.
+    /// All parts, with the separator between each two of them; those without text are left out. Nothing at all if there are none.
     pub fn join(parts: impl IntoIterator<Item = Sql<'a>>, separator: Sql<'a>) -> Self {
         let mut joined = Self::new();
-        for (index, part) in parts.into_iter().enumerate() {
+        for (index, part) in parts.into_iter().filter(|part| !part.is_empty()).enumerate() {
             if index > 0 {
                 joined.push(separator.clone());
             }
@@ -225,5 +225,112 @@ impl fmt::Debug for Sql<'_> {
     /// Shows the text and what its parameters are, never their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sql").field("text", &self.text).field("parameters", &self.values).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Identifier, QualifiedName};
+
+    macro_rules! sql {
+        ($($sql:tt)*) => {
+            cornac_derive::sql!(crate; $($sql)*)
+        };
+    }
+
+    /// The text, and how many parameters there are; each placeholder is where it is remembered to be.
+    fn check(sql: &Sql<'_>, text: &str, parameters: usize) {
+        assert_eq!((sql.text(), sql.values.len()), (text, parameters));
+        assert_eq!(sql.parameters().is_some(), parameters > 0);
+        for hole in &*sql.holes {
+            assert_eq!(between(text, hole.at, hole.end()), format!("${}", hole.index + 1), "{text}");
+            assert!(hole.index < parameters, "{text}");
+        }
+        assert_eq!(sql.holes.len(), text.matches('$').count(), "{text}");
+    }
+
+    #[test]
+    fn values_alone_leave_the_text_as_it_was_compiled() {
+        let (one, two) = (1, "two");
+        let sql = sql!("SELECT {one}, {two}, {one}");
+        check(&sql, "SELECT $1, $2, $1", 2);
+        assert!(matches!(sql.text, Cow::Borrowed(_)));
+        check(&sql!("SELECT 1"), "SELECT 1", 0);
+        check(&Sql::new(), "", 0);
+    }
+
+    #[test]
+    fn what_is_captured_twice_is_there_once() {
+        let (one, part) = (1, Identifier::new("n").unwrap());
+        let part = sql!("{part} = {one}");
+        check(&sql!("{one} {part} {one} {part}"), "$1 \"n\" = $2 $1 \"n\" = $2", 2);
+        check(&sql!("{part} {one}"), "\"n\" = $1 $2", 2);
+    }
+
+    #[test]
+    fn numbers_of_several_digits_are_found_again() {
+        let text_of = |first: usize| {
+            let list: Vec<_> = (first..first + 101).map(|n| format!("${n}")).collect();
+            format!("({list}) ${} ({list})", first + 101, list = list.join(","))
+        };
+        let list = Sql::join((0..101).map(|n| sql!("{n}")), sql!(","));
+        let last = 7;
+        let nested = sql!("({list}) {last} ({list})");
+        check(&sql!("{last} {nested}"), &format!("$1 {}", text_of(2)), 103);
+        check(&nested, &text_of(1), 102);
+    }
+
+    #[test]
+    fn parts_stay_apart() {
+        let n = 1;
+        let pushed = |mut one: Sql<'static>, other: Sql<'static>| {
+            one.push(other);
+            one.text().to_owned()
+        };
+        for (one, other, expected) in [
+            (sql!("a"), sql!("b"), "a b"),
+            (sql!("a "), sql!("b"), "a b"),
+            (sql!("a"), sql!("\nb"), "a\nb"),
+            (sql!("a"), sql!("{n}"), "a $1"),
+            (sql!("{n}"), sql!("1"), "$1 1"),
+            (sql!("{n}"), sql!("{n}"), "$1 $2"),
+            (sql!("-"), sql!("-1"), "- -1"),
+            (sql!("/"), sql!("* 2"), "/ * 2"),
+            (sql!("'a'"), sql!("'b'"), "'a' 'b'"),
+            (sql!("\"a\""), sql!("\"b\""), "\"a\" \"b\""),
+            (sql!("U&"), sql!("\"b\""), "U& \"b\""),
+            (sql!("f("), sql!("{n}"), "f($1"),
+            (sql!("f"), sql!(")"), "f)"),
+            (sql!("{n}"), sql!(", {n}"), "$1, $2"),
+            (sql!("a -- all"), sql!("b"), "a -- all\nb"),
+            (sql!(""), sql!("b"), "b"),
+            (sql!("a"), sql!(""), "a"),
+        ] {
+            assert_eq!(pushed(one, other), expected);
+        }
+        let (minus, empty) = (sql!("-"), sql!(""));
+        check(&sql!("1 -{minus}-1"), "1 - - -1", 0);
+        check(&sql!("1 -{empty}-1"), "1 - -1", 0);
+        check(&sql!("f({minus})"), "f(-)", 0);
+    }
+
+    #[test]
+    fn names_are_written_in_quotes() {
+        let (name, table) = (Identifier::new("a\"b").unwrap(), QualifiedName::in_schema("s", "t").unwrap());
+        let n = 1;
+        let sql = sql!("SELECT {name}, {n} FROM {table}.{name} WHERE {name} = {n}");
+        check(&sql, r#"SELECT "a""b", $1 FROM "s"."t"."a""b" WHERE "a""b" = $1"#, 1);
+    }
+
+    #[test]
+    fn joining_puts_the_separator_between() {
+        let parts = |count: i32| (0..count).map(|n| sql!("{n}"));
+        check(&Sql::join(parts(0), sql!(", ")), "", 0);
+        check(&Sql::join(parts(1), sql!(", ")), "$1", 1);
+        check(&Sql::join(parts(3), sql!("OR")), "$1 OR $2 OR $3", 3);
+        check(&Sql::join([sql!(""), sql!("a"), sql!(""), sql!("b")], sql!(" AND ")), "a AND b", 0);
+        let n = 7;
+        check(&Sql::join(parts(2), sql!(" + {n} + ")), "$1 + $2 + $3", 3);
     }
 }
