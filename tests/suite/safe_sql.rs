@@ -217,26 +217,29 @@ async fn input_02_what_cannot_be_a_name_or_a_literal_is_said_and_not_sent() {
 async fn input_02_bytes_that_are_no_text_never_become_part_of_a_statement() {
     deadline(async {
         let (_database, mut c) = with_victim().await;
-        for lead in 0x80..=0xff_u8 {
-            // The beginning of a character swallows the quote behind it where text is not checked.
-            for attack in [
-                &b"'; DROP TABLE victim; --"[..],
-                b"\\'; DROP TABLE victim; --",
-                b"\"; DROP TABLE victim; --",
-            ] {
-                let bytes = [&[lead], attack].concat();
-                let bytes = &*bytes;
-                assert!(std::str::from_utf8(bytes).is_err(), "{lead:x}");
-                let back: Vec<u8> = c.fetch_value(sql!("SELECT {bytes}::bytea"), ()).await.unwrap();
-                assert_eq!(back, bytes);
-                let text = String::from_utf8_lossy(bytes);
-                let literal = quote_literal(&text).unwrap();
-                let select = Statement::new(format!("SELECT {literal}::text")).not_cached();
-                assert_eq!(c.fetch_value::<String, _>(&select, ()).await.unwrap(), text);
-                let column = Identifier::new(&*text).unwrap();
-                let rows =
-                    c.rows(Statement::new(sql!("SELECT 1 AS {column}")).not_cached(), ()).await.unwrap();
-                assert_eq!(rows.columns().get(0).unwrap().name(), text);
+        for strings in [STRINGS[0], STRINGS[3]] {
+            read_strings_as(&mut c, strings).await;
+            for lead in 0x80..=0xff_u8 {
+                // The beginning of a character swallows the quote behind it where text is not checked.
+                for attack in [
+                    &b"'; DROP TABLE victim; --"[..],
+                    b"\\'; DROP TABLE victim; --",
+                    b"\"; DROP TABLE victim; --",
+                ] {
+                    let bytes = [&[lead], attack].concat();
+                    let bytes = &*bytes;
+                    assert!(std::str::from_utf8(bytes).is_err(), "{lead:x}");
+                    let back: Vec<u8> = c.fetch_value(sql!("SELECT {bytes}::bytea"), ()).await.unwrap();
+                    assert_eq!(back, bytes);
+                    let text = String::from_utf8_lossy(bytes);
+                    let literal = quote_literal(&text).unwrap();
+                    let select = Statement::new(format!("SELECT {literal}::text")).not_cached();
+                    assert_eq!(c.fetch_value::<String, _>(&select, ()).await.unwrap(), text);
+                    let column = Identifier::new(&*text).unwrap();
+                    let rows =
+                        c.rows(Statement::new(sql!("SELECT 1 AS {column}")).not_cached(), ()).await.unwrap();
+                    assert_eq!(rows.columns().get(0).unwrap().name(), text);
+                }
             }
         }
         let no_text = &b"\xbf'; DROP TABLE victim; --"[..];
@@ -397,6 +400,9 @@ async fn input_03_what_stands_beside_a_capture_changes_no_meaning() {
             strings.push(sql!("'b'"));
             let glued = c.execute(&strings, ()).await.unwrap_err();
             assert_eq!(glued.sql_state(), Some(SqlState::SYNTAX_ERROR), "{glued}");
+            let continued = "b";
+            let glued = c.execute(sql!("SELECT 'a'\n{continued}"), ()).await.unwrap_err();
+            assert_eq!(glued.sql_state(), Some(SqlState::SYNTAX_ERROR), "in {mode:?}: {glued}");
             let mut digits = sql!("SELECT {one}::int4 + {one}");
             digits.push(sql!("1"));
             let glued = c.execute(&digits, ()).await.unwrap_err();
