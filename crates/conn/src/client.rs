@@ -151,7 +151,8 @@ pub trait Client: Send {
     }
 
     /// Runs a statement once for each set of parameters, in one flight and one transaction: all of them have their effect, or none has. Says how
-    /// many rows they affected together. [`Connection::batch`] takes sets one by one, and from streams.
+    /// many rows they affected together. [`Connection::batch`] takes sets one by one, and from streams. A statement that has parameters
+    /// inside is refused.
     fn execute_many<I>(
         &mut self,
         sql: impl IntoStatement,

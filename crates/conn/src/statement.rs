@@ -97,6 +97,12 @@ impl<'s> From<Cow<'s, str>> for StatementText<'s> {
     }
 }
 
+impl<'s> From<&Sql<'s>> for StatementText<'s> {
+    fn from(sql: &Sql<'s>) -> Self {
+        sql.clone().into()
+    }
+}
+
 impl<'s> From<Sql<'s>> for StatementText<'s> {
     fn from(sql: Sql<'s>) -> Self {
         Self(Text::Sql(Box::new(sql)))
@@ -104,7 +110,7 @@ impl<'s> From<Sql<'s>> for StatementText<'s> {
 }
 
 impl<'s> Statement<'s> {
-    /// A statement without options: as its text alone.
+    /// A statement without options: as its text alone, or as the value of `sql!`, whose parameters stay inside.
     pub fn new(sql: impl Into<StatementText<'s>>) -> Self {
         let (parameter_types, result_types) = (Cow::Borrowed(&[][..]), None);
         Self { sql: sql.into(), parameter_types, result_types, options: Options::default() }

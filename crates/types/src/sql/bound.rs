@@ -144,6 +144,11 @@ impl Params for BoundValues<'_> {
         self.as_slice().formats(types, put);
     }
 
+    fn all_binary(&self, types: &[Type]) -> bool {
+        let mut values = self.as_slice().iter().zip(types);
+        values.all(|(value, ty)| value.format(ty.base()) == Format::Binary)
+    }
+
     fn encode(&self, types: &[Type], out: &mut BytesMut) -> Result<(), ParamError> {
         Params::encode(self.as_slice(), types, out)
     }
