@@ -14,6 +14,7 @@ use crate::cancel::CancelError;
 use crate::config::ConfigError;
 use crate::connect::ConnectError;
 use crate::copy::CopyError;
+use crate::schema_error::SchemaError;
 use crate::server_timeout::ServerTimeout;
 use crate::shared::SharedError;
 use crate::transaction::TransactionId;
@@ -84,6 +85,8 @@ pub enum ErrorKind {
     Copy(CopyError),
     /// What can happen on a shared connection alone.
     Shared(SharedError),
+    /// A question about the schema has no answer.
+    Schema(SchemaError),
     /// `fetch_one` or `fetch_value` found no row.
     NoRows,
     /// More rows came than the one that was asked for.
@@ -390,6 +393,12 @@ impl From<CopyError> for Error {
     }
 }
 
+impl From<SchemaError> for Error {
+    fn from(error: SchemaError) -> Self {
+        Self::new(ErrorKind::Schema(error), Delivery::Answered)
+    }
+}
+
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::new(ErrorKind::Connect(error), Delivery::NotSent)
@@ -431,6 +440,7 @@ impl fmt::Display for Error {
             ErrorKind::Cancel(error) => write!(f, "{error}")?,
             ErrorKind::Copy(error) => write!(f, "{error}")?,
             ErrorKind::Shared(error) => write!(f, "{error}")?,
+            ErrorKind::Schema(error) => write!(f, "{error}")?,
             ErrorKind::NoRows => f.write_str("the statement returned no row, and one was asked for")?,
             ErrorKind::TooManyRows => {
                 f.write_str("the statement returned more than one row, and one was asked for")?;

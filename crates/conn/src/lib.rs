@@ -41,6 +41,7 @@ mod prepared;
 mod quick;
 mod row;
 mod row_stream;
+mod schema_error;
 mod server_timeout;
 mod shape;
 mod shared;
@@ -53,6 +54,8 @@ mod tls;
 mod transaction;
 mod type_lookup;
 
+#[doc(hidden)]
+pub use self::core::qualified::qualified;
 pub use cancel::{CancelError, CancelToken};
 pub use client::Client;
 pub use config::{
@@ -80,6 +83,7 @@ pub use pipeline::{Batch, Outcome, Pipeline, PipelineResults};
 pub use prepared::Prepared;
 pub use row::Row;
 pub use row_stream::RowStream;
+pub use schema_error::SchemaError;
 pub use server_timeout::ServerTimeout;
 pub use shared::{SharedConnection, SharedError, SharedOptions, SharedStatistics};
 pub use simple::SimpleResult;

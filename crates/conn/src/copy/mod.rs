@@ -16,6 +16,7 @@ mod rows;
 mod segment;
 mod statement;
 mod table;
+mod table_name;
 mod verbs;
 
 pub use copy_in::CopyIn;

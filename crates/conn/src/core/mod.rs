@@ -8,6 +8,7 @@
 //! - [`lexer`], [`literals`]: where placeholders are, and SQL with values in their places, for mode simple;
 //! - [`stale`]: which failures say that what is remembered is no longer true, and may be answered by asking again;
 //! - [`keyword`]: what sort of statement it is;
+//! - [`qualified`]: SQL of our own that no `search_path` changes;
 //! - [`lru`]: the table under the first two.
 
 pub(crate) mod catalogue;
@@ -17,6 +18,7 @@ pub(crate) mod keyword;
 pub(crate) mod lexer;
 pub(crate) mod literals;
 pub(crate) mod lru;
+pub(crate) mod qualified;
 pub(crate) mod registry;
 pub(crate) mod stale;
 pub(crate) mod statements;

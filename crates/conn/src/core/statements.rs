@@ -283,8 +283,8 @@ impl Statements {
         }
     }
 
-    /// Keeps what was looked up in this epoch.
-    pub(crate) fn put_types(&mut self, described: &[Described], epoch: u64) {
+    /// Makes types of what was looked up in this epoch, and keeps them.
+    pub(crate) fn put_types(&mut self, described: &[Described], epoch: u64) -> Vec<Type> {
         let types = registry::assemble(described, self.catalogue.epochs(), epoch);
         // What a transaction has made or altered is not for others, as long as it is not committed.
         if self.unsettled == Unsettled::Nothing {
@@ -293,6 +293,7 @@ impl Statements {
             self.own_types.begin(epoch);
             self.own_types.insert(&types, epoch);
         }
+        types
     }
 
     /// What was remembered of a statement has proven wrong.
