@@ -24,6 +24,7 @@ mod multiplex;
 mod pooled;
 mod reset;
 mod retry;
+pub mod schema;
 mod sql;
 mod unavailable;
 
@@ -63,6 +64,7 @@ pub use manager::HookFuture;
 pub use pooled::PooledConnection;
 pub use reset::Reset;
 pub use retry::RetryPolicy;
+pub use schema::{Schema, TableInfo};
 pub use unavailable::CheckoutError;
 
 /// The programs of the page on COPY compile.

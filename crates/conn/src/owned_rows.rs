@@ -12,8 +12,9 @@ use futures_core::Stream;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::execution::{Rows, Suspended};
+use crate::given::Given;
 use crate::prepared::Prepared;
-use crate::statement::StatementRef;
+use crate::statement::IntoStatement;
 
 /// As [`Rows`], with a connection of their own: a [`Connection`], or one that belongs to a pool.
 #[derive(Debug)]
@@ -34,8 +35,9 @@ impl<C: DerefMut<Target = Connection>> OwnedRows<C> {
     /// # Cancel safety
     ///
     /// As every verb of [`Client`](crate::Client).
-    pub async fn begin<P: Params>(mut connection: C, statement: StatementRef<'_>, params: P) -> Result<Self> {
-        let suspended = Rows::begin(&mut connection, statement, params).await?.suspend();
+    pub async fn begin<P: Params>(mut connection: C, sql: impl IntoStatement, params: P) -> Result<Self> {
+        let params = Given::new(&sql, params)?;
+        let suspended = Rows::begin(&mut connection, sql.statement(), params).await?.suspend();
         let statement = suspended.statement().clone();
         Ok(Self { connection, suspended: Some(suspended), statement })
     }

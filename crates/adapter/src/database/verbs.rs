@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use cornac_conn::{
     Client, CopyOptions, CopySource, Error, IntoStatement, OwnedRowStream, OwnedRows, Result, SimpleResult,
-    SqlState, Table,
+    SqlState, Statement, StatementRef, Table,
 };
 use cornac_types::{Decode, FromRow, Params};
 use futures_core::Stream;
@@ -17,8 +17,9 @@ use super::Database;
 use crate::multiplex::belongs_elsewhere;
 use crate::pooled::PooledConnection;
 use crate::retry::Tries;
+use crate::schema::{Schema, TableInfo};
 
-/// Runs something on a connection, and again on another one where that is safe.
+/// Runs something on a shared connection, if there are any for single statements, and else on one of its own.
 macro_rules! on_a_connection {
     ($database:ident, $statement:ident, |$connection:ident| $run:expr) => {{
         let location = Location::caller();
@@ -32,20 +33,48 @@ macro_rules! on_a_connection {
                     }
                 }
             }
-            let mut tries = None;
-            loop {
-                let mut $connection = $database.checkout_at(location).await?;
-                match $run.await {
-                    Err(error) if $database.may_run_again(&error, $statement.statement().is_idempotent()) => {
-                        if !$database.wait_for_another(&mut tries, $connection, &error).await {
-                            return Err(error);
-                        }
+            again_where_safe!($database, $statement, location, |$connection| $run)
+        }
+    }};
+}
+
+/// Runs something on a connection of its own.
+macro_rules! on_its_own_connection {
+    ($database:ident, $statement:ident, |$connection:ident| $run:expr) => {{
+        let location = Location::caller();
+        async move { again_where_safe!($database, $statement, location, |$connection| $run) }
+    }};
+}
+
+/// Runs something on a connection, and again on another one where that is safe.
+macro_rules! again_where_safe {
+    ($database:ident, $statement:ident, $location:ident, |$connection:ident| $run:expr) => {{
+        let mut tries = None;
+        loop {
+            let mut $connection = $database.checkout_at($location).await?;
+            match $run.await {
+                Err(error) if $database.may_run_again(&error, $statement.statement().is_idempotent()) => {
+                    if !$database.wait_for_another(&mut tries, $connection, &error).await {
+                        return Err(error);
                     }
-                    outcome => return outcome,
                 }
+                outcome => return outcome,
             }
         }
     }};
+}
+
+/// A statement that may be run more than once.
+struct Lent<'s, S>(&'s S);
+
+impl<S: IntoStatement> IntoStatement for Lent<'_, S> {
+    fn statement(&self) -> StatementRef<'_> {
+        self.0.statement()
+    }
+
+    fn parameters(&self) -> Option<&(dyn Params + Sync)> {
+        self.0.parameters()
+    }
 }
 
 impl Database {
@@ -72,7 +101,7 @@ impl Database {
         sql: impl IntoStatement,
         params: P,
     ) -> impl Future<Output = Result<u64>> + Send {
-        on_a_connection!(self, sql, |connection| connection.execute(sql.statement(), &params))
+        on_a_connection!(self, sql, |connection| connection.execute(Lent(&sql), &params))
     }
 
     /// The one row that there must be.
@@ -98,7 +127,7 @@ impl Database {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send + Sync,
     {
-        on_a_connection!(self, sql, |connection| connection.fetch_one(sql.statement(), &params))
+        on_a_connection!(self, sql, |connection| connection.fetch_one(Lent(&sql), &params))
     }
 
     /// The row if there is one.
@@ -124,7 +153,7 @@ impl Database {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send + Sync,
     {
-        on_a_connection!(self, sql, |connection| connection.fetch_optional(sql.statement(), &params))
+        on_a_connection!(self, sql, |connection| connection.fetch_optional(Lent(&sql), &params))
     }
 
     /// All rows.
@@ -150,7 +179,7 @@ impl Database {
         T: for<'r> FromRow<'r> + Send,
         P: Params + Send + Sync,
     {
-        on_a_connection!(self, sql, |connection| connection.fetch_all(sql.statement(), &params))
+        on_a_connection!(self, sql, |connection| connection.fetch_all(Lent(&sql), &params))
     }
 
     /// The first column of the one row that there must be. NULL fits only into an `Option`.
@@ -175,7 +204,7 @@ impl Database {
         T: for<'r> Decode<'r> + Send,
         P: Params + Send + Sync,
     {
-        on_a_connection!(self, sql, |connection| connection.fetch_value(sql.statement(), &params))
+        on_a_connection!(self, sql, |connection| connection.fetch_value(Lent(&sql), &params))
     }
 
     /// The first column of all rows.
@@ -200,7 +229,7 @@ impl Database {
         T: for<'r> Decode<'r> + Send,
         P: Params + Send + Sync,
     {
-        on_a_connection!(self, sql, |connection| connection.fetch_values(sql.statement(), &params))
+        on_a_connection!(self, sql, |connection| connection.fetch_values(Lent(&sql), &params))
     }
 
     /// The rows one by one, each lent until the next one is asked for. The connection goes back when they are dropped.
@@ -228,7 +257,7 @@ impl Database {
         let location = Location::caller();
         async move {
             let connection = self.checkout_at(location).await?;
-            OwnedRows::begin(connection, sql.statement(), params).await
+            OwnedRows::begin(connection, sql, params).await
         }
     }
 
@@ -327,6 +356,51 @@ impl Database {
     pub fn simple_query(&self, sql: &str) -> impl Future<Output = Result<Vec<SimpleResult>>> + Send {
         let location = Location::caller();
         async move { self.checkout_at(location).await?.simple_query(sql).await }
+    }
+}
+
+/// The schema.
+impl Database {
+    /// Whether there is a table, view, materialized view or foreign table of this name, which the role may not even be allowed to read. The string is one name; without a schema, it is looked up along the `search_path`.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// use cornac::copy::Table;
+    ///
+    /// assert!(db.table_exists("item").await?);
+    /// assert!(db.table_exists(Table::in_schema("shop", "item")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// For a name that no table can have, and as said at [`Database`].
+    #[track_caller]
+    pub fn table_exists(&self, table: impl Into<Table>) -> impl Future<Output = Result<bool>> + Send {
+        let (table, reading) = (table.into(), Statement::new("").idempotent());
+        on_its_own_connection!(self, reading, |connection| connection.table_exists(&table))
+    }
+
+    /// Everything about a table, view, materialized view or foreign table: see [`TableInfo`].
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// let item = db.table_info("item").await?;
+    /// for column in &item.columns {
+    ///     println!("{}", column.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Schema`](crate::ErrorKind::Schema) if there is none of this name, and as said at [`Database`].
+    #[track_caller]
+    pub fn table_info(&self, table: impl Into<Table>) -> impl Future<Output = Result<TableInfo>> + Send {
+        let (table, reading) = (table.into(), Statement::new("").idempotent());
+        on_its_own_connection!(self, reading, |connection| connection.table_info(&table))
     }
 }
 
