@@ -243,3 +243,36 @@ async fn pipelines_and_shared_connections_look_types_up_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn types_are_told_by_their_oids_in_the_order_in_which_they_were_asked_for() {
+    on_each_server(async |database, mut c, flights| {
+        assert_eq!(
+            c.types(&[Type::INT4.oid(), Type::TEXT_ARRAY.oid()]).await.unwrap(),
+            [Type::INT4, Type::TEXT_ARRAY]
+        );
+        assert_eq!(c.types(&[]).await.unwrap(), []);
+        assert!(flights.take().is_empty(), "what is built in is known");
+        let sql = "SELECT 'mood'::regtype::oid, 'mood[]'::regtype::oid, 'shop.work_email'::regtype::oid";
+        let (mood, moods, email): (Oid, Oid, Oid) = c.fetch_one(sql, ()).await.unwrap();
+        let mut stranger = stranger(database).await;
+        for labels in [3, 4] {
+            flights.take();
+            let nowhere = Oid(4_000_000_000);
+            let types = c.types(&[moods, Type::INT4.oid(), nowhere, email, mood, moods]).await.unwrap();
+            assert_eq!(flights.take(), ["PBDES"]);
+            let shown: Vec<_> = types.iter().map(Type::to_string).collect();
+            assert_eq!(shown, ["mood[]", "int4", "type with OID 4000000000", "work_email", "mood", "mood[]"]);
+            assert_eq!(types[3].base(), &Type::TEXT);
+            assert_eq!(
+                (types[4].labels().len(), types[0].element().unwrap().labels().len()),
+                (labels, labels)
+            );
+            // Somebody else changes it: it is asked for anew.
+            stranger.execute("ALTER TYPE mood ADD VALUE IF NOT EXISTS 'so so'", ()).await.unwrap();
+        }
+        still_usable(&mut c).await;
+        still_usable(&mut stranger).await;
+    })
+    .await;
+}
