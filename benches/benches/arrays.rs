@@ -25,6 +25,13 @@ fn decode(c: &mut Criterion) {
             numbers.collect::<Vec<_>>()
         });
     });
+    group.bench_function("copy and swap as many bytes as an array of 1000 int4 has", |b| {
+        b.iter(|| {
+            let numbers =
+                black_box(&array).chunks_exact(4).map(|bytes| bytes.try_into().map_or(0, i32::from_be_bytes));
+            numbers.collect::<Vec<_>>()
+        });
+    });
     group.bench_function("decode 1000 int4", |b| {
         b.iter(|| Vec::<i32>::from_binary(&Type::INT4_ARRAY, black_box(&array)).expect("it is one"));
     });

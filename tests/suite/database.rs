@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use cornac::{CheckoutError, Client, CloseReason, Database, ErrorKind, Reset, SqlState, Statement};
+use cornac::{CheckoutError, Client, CloseReason, Database, ErrorKind, Reset, SqlState, Statement, sql};
 use cornac_tests::{TestDatabase, deadline, shared, still_usable};
 
 async fn one_connection(database: &TestDatabase) -> Database {
@@ -316,6 +316,41 @@ async fn the_pool_is_warmed_up_resized_and_replaced() {
         db.retire_all();
         let second: i32 = db.fetch_value("SELECT pg_backend_pid()", ()).await.unwrap();
         assert_ne!(first, second);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_schema_and_sql_with_parameters_inside_work_on_a_database() {
+    deadline(async {
+        let database = shared().database().await;
+        for multiplex in [0, 1] {
+            let db = Database::builder().min_size(0).multiplex(multiplex);
+            let db = db.connect_with(database.config()).await.unwrap();
+            db.simple_query("DROP TABLE IF EXISTS item; CREATE TABLE item (id int4 PRIMARY KEY, name text)")
+                .await
+                .unwrap();
+            assert!(db.table_exists("item").await.unwrap() && !db.table_exists("nothing").await.unwrap());
+            let info = db.table_info("item").await.unwrap();
+            assert_eq!(info.columns.len(), 2);
+            let missing = db.table_info("nothing").await.unwrap_err();
+            assert!(matches!(missing.kind(), ErrorKind::Schema(_)), "{missing}");
+            let (id, name) = (7, "tusk");
+            let inserted = db.execute(sql!("INSERT INTO item VALUES ({id}, {name})"), ()).await.unwrap();
+            assert_eq!(inserted, 1);
+            let ids = vec![7, 8];
+            let wanted = || sql!("SELECT name FROM item WHERE id = ANY({ids})");
+            assert_eq!(db.fetch_value::<String, _>(wanted(), ()).await.unwrap(), "tusk");
+            assert_eq!(db.fetch_values::<String, _>(wanted(), ()).await.unwrap(), ["tusk"]);
+            let mut rows = db.rows(wanted(), ()).await.unwrap();
+            assert!(rows.next().await.unwrap().is_some());
+            drop(rows);
+            let mut stream = db.stream_query::<(String,), _>(wanted(), ()).await.unwrap();
+            assert_eq!(stream.next().await.unwrap(), Some(("tusk".to_owned(),)));
+            drop(stream);
+            let both = db.execute(wanted(), (1,)).await.unwrap_err();
+            assert!(matches!(both.kind(), ErrorKind::Usage(_)), "{both}");
+        }
     })
     .await;
 }

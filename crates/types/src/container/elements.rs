@@ -108,22 +108,15 @@ impl<'r> Elements<'r> {
         if self.rest.len() != self.count.checked_mul(stride)? {
             return None;
         }
-        let length = u32::try_from(N).ok()?;
-        let split = |element: &'r [u8]| {
-            let (length, value) = element.split_first_chunk::<4>()?;
-            Some((u32::from_be_bytes(*length), *value.first_chunk::<N>()?))
-        };
-        // No branch in the loop: one element that differs is found out at the end.
-        let mut others = 0;
-        let values = self.rest.chunks_exact(stride).map(|element| match split(element) {
-            Some((len, value)) => {
-                others |= len ^ length;
-                read(value)
-            }
-            None => read([0; N]),
+        let length = u32::try_from(N).ok()?.to_be();
+        // Two passes without a branch, each of which becomes instructions on many elements at a time; one that does both does not.
+        let elements = self.rest.chunks_exact(stride);
+        let others = elements.clone().fold(0, |others, element| {
+            let found = element.first_chunk::<4>().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+            others | found ^ length
         });
-        let values = values.collect();
-        (others == 0).then_some(values)
+        let value = |element: &[u8]| read(element.last_chunk::<N>().map_or([0; N], |bytes| *bytes));
+        (others == 0).then(|| elements.map(value).collect())
     }
 }
 
