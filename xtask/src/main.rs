@@ -12,6 +12,7 @@ mod fuzz;
 mod kerberos;
 mod lint;
 mod loom;
+mod mission;
 mod server;
 mod steps;
 mod test;
@@ -50,6 +51,8 @@ enum Verb {
     Compare(compare::Arguments),
     /// Count what the client costs: instructions, allocations and system calls, beside the floor.
     Cost(cost::Arguments),
+    /// The figures that users were promised, on a real server.
+    Mission(mission::Arguments),
     /// Run fuzz targets, and print the functions that they covered.
     Fuzz(fuzz::Arguments),
     /// Write the generated tables anew.
@@ -70,6 +73,7 @@ fn main() -> Result<()> {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Compare(arguments) => compare::run(&arguments),
         Verb::Cost(arguments) => cost::run(&arguments),
+        Verb::Mission(arguments) => mission::run(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Codegen(arguments) => codegen::run(&arguments),
         Verb::Ci(arguments) => ci::run(&arguments),
