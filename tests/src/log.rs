@@ -22,7 +22,7 @@ impl Log {
         Self { lines, _guard: tracing::subscriber::set_default(listener) }
     }
 
-    /// What has been logged so far, an event a line: its level, its target, its text.
+    /// What has been logged so far, an event or a span a line: its level, its target, its text and fields.
     pub fn lines(&self) -> String {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -43,11 +43,23 @@ impl Subscriber for Listener {
         true
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let metadata = attributes.metadata();
+        if metadata.target().starts_with("cornac") {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = write!(lines, "SPAN {}:", metadata.target());
+            attributes.record(&mut Fields(&mut lines));
+            lines.push('\n');
+        }
         Id::from_u64(1)
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, _: &Id, record: &Record<'_>) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push_str("SPAN:");
+        record.record(&mut Fields(&mut lines));
+        lines.push('\n');
+    }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 

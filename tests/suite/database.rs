@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use cornac::{CheckoutError, Client, CloseReason, Database, ErrorKind, Reset, SqlState, Statement, sql};
+use cornac::{
+    CheckoutError, Client, CloseReason, Database, ErrorKind, Reset, SqlState, Statement, StatementMode, sql,
+};
+use cornac_tests::log::Log;
 use cornac_tests::{TestDatabase, deadline, shared, still_usable};
 
 async fn one_connection(database: &TestDatabase) -> Database {
@@ -351,6 +354,98 @@ async fn the_schema_and_sql_with_parameters_inside_work_on_a_database() {
             let both = db.execute(wanted(), (1,)).await.unwrap_err();
             assert!(matches!(both.kind(), ErrorKind::Usage(_)), "{both}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_user_sets_on_a_connection_itself_is_gone_with_the_user() {
+    deadline(async {
+        let database = shared().database().await;
+        let db = Database::builder()
+            .max_size(1)
+            .statement_timeout(Duration::from_secs(50))
+            .after_connect(|c| {
+                Box::pin(async move {
+                    c.set_statement_mode(StatementMode::Unnamed);
+                    c.execute("SELECT set_config('app.greeting', 'hello', false)", ()).await.map(drop)
+                })
+            })
+            .connect_with(database.config())
+            .await
+            .unwrap();
+        let prepared = "SELECT count(*) FROM pg_prepared_statements";
+        for _ in 0..2 {
+            let mut c = db.checkout().await.unwrap();
+            c.set_statement_timeout(Some(Duration::from_millis(30)));
+            c.set_statement_mode(StatementMode::Named);
+            let error = c.execute("SELECT pg_sleep(10)", ()).await.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+            drop(c);
+            let mut c = db.checkout().await.unwrap();
+            c.execute("SELECT pg_sleep(0.1)", ()).await.unwrap();
+            let before: i64 = c.fetch_value(prepared, ()).await.unwrap();
+            c.execute("SELECT 'not kept'", ()).await.unwrap();
+            assert_eq!(c.fetch_value::<i64, _>(prepared, ()).await.unwrap(), before, "mode unnamed");
+        }
+        // Whoever resets everything also resets what the hook has set, which therefore runs again.
+        for sql in ["RESET ALL", "RESET app.greeting"] {
+            db.execute(sql, ()).await.unwrap();
+            let greeting: String =
+                db.fetch_value("SELECT current_setting('app.greeting')", ()).await.unwrap();
+            assert_eq!(greeting, "hello", "{sql}");
+        }
+        for sql in ["SELECT 1 AS a INTO TEMP mine", "/* c */ CREATE TEMP TABLE mine AS SELECT 1 AS a"] {
+            db.execute(sql, ()).await.unwrap();
+            let left: bool =
+                db.fetch_value("SELECT to_regclass('pg_temp.mine') IS NOT NULL", ()).await.unwrap();
+            assert!(!left, "{sql}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hook_that_the_server_refuses_is_told_at_once() {
+    deadline(async {
+        let database = shared().database().await;
+        let builder = || {
+            Database::builder().max_size(2).after_connect(|c| {
+                Box::pin(async move { c.execute("SET no_such_setting = 1", ()).await.map(drop) })
+            })
+        };
+        let error = builder().connect_with(database.config()).await.unwrap_err();
+        assert_eq!(error.sql_state(), Some(SqlState::UNDEFINED_OBJECT), "{error}");
+        let lazy = builder().connect_lazy_with(database.config()).unwrap();
+        let began = std::time::Instant::now();
+        let error = lazy.execute("SELECT 1", ()).await.unwrap_err();
+        assert_eq!(error.sql_state(), Some(SqlState::UNDEFINED_OBJECT), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(20) && !error.is_transient(), "{error}");
+        lazy.close().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn statements_have_spans_and_slow_ones_a_line_in_the_log() {
+    deadline(async {
+        let database = shared().database().await;
+        let log = Log::listen();
+        let db = Database::builder().max_size(1).slow_statement(Duration::from_millis(50));
+        let db = db.connect_with(database.config()).await.unwrap();
+        db.execute("SELECT $1::text", ("a secret value",)).await.unwrap();
+        db.execute("SELECT pg_sleep(0.06)", ()).await.unwrap();
+        db.execute("SELECT 1 / 0", ()).await.unwrap_err();
+        let lines = log.lines();
+        let of = |begin: &str, what: &str| {
+            lines.lines().any(|line| line.starts_with(begin) && line.contains(what))
+        };
+        assert!(of("SPAN cornac::statement", "db.system.name=\"postgresql\""), "{lines}");
+        assert!(of("SPAN cornac::statement", "db.operation.name=\"SELECT\""), "{lines}");
+        assert!(of("SPAN cornac::statement", "db.query.text=\"SELECT $1::text\""), "{lines}");
+        assert!(of("SPAN:", "db.response.status_code=\"22012\""), "{lines}");
+        assert!(of("WARN cornac::slow", "SELECT pg_sleep(0.06)"), "{lines}");
+        assert!(!of("WARN cornac::slow", "$1::text") && !lines.contains("a secret value"), "{lines}");
     })
     .await;
 }

@@ -46,6 +46,14 @@ async fn writes_go_to_the_primary_and_reads_to_a_standby() {
         readers.execute("SET default_transaction_read_only = off", ()).await.unwrap();
         let refused = readers.execute("INSERT INTO t VALUES (1)", ()).await.unwrap_err();
         assert_eq!(refused.sql_state(), Some(SqlState::READ_ONLY_SQL_TRANSACTION));
+        readers.execute("RESET ALL", ()).await.unwrap();
+        let mut apart = readers.connect_apart().await.unwrap();
+        let refused = apart.execute("INSERT INTO t VALUES (1)", ()).await.unwrap_err();
+        assert_eq!(refused.sql_state(), Some(SqlState::READ_ONLY_SQL_TRANSACTION));
+        let mut c = readers.checkout().await.unwrap();
+        c.execute("RESET ALL", ()).await.unwrap();
+        assert!(c.execute("INSERT INTO t VALUES (1)", ()).await.is_err());
+        drop(c);
         db.close().await.unwrap();
         assert!(readers.execute("SELECT 1", ()).await.is_err());
     })

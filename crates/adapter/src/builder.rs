@@ -44,6 +44,7 @@ pub struct DatabaseBuilder {
     statement_retry: RetryPolicy,
     transaction_retry: Option<RetryPolicy>,
     resolve_commit: Option<Duration>,
+    slow_statement: Option<Duration>,
     multiplex: Option<usize>,
     shared: SharedOptions,
 }
@@ -173,6 +174,18 @@ impl DatabaseBuilder {
     /// How long each statement may take that does not say it itself; then it is cancelled at the server. `None`, the default: as long as it takes.
     pub fn statement_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.statement_timeout = limit.into();
+        self
+    }
+}
+
+/// What can be seen from outside.
+///
+/// Each verb of [`Database`] that runs one statement has a `tracing` span at level DEBUG, of target `cornac::statement`, with the fields of OpenTelemetry's conventions for databases (`db.system.name`,
+/// `db.query.text`, `db.response.status_code`, ...). Values of parameters are in none of them.
+impl DatabaseBuilder {
+    /// From how long on a statement of such a verb is slow, with the wait for its connection: a warning of target `cornac::slow` then shows its text. `None`, the default: none is.
+    pub fn slow_statement(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.slow_statement = limit.into();
         self
     }
 }
@@ -317,6 +330,7 @@ impl DatabaseBuilder {
             statement_retry: self.statement_retry,
             transaction_retry: self.transaction_retry.unwrap_or_else(RetryPolicy::none),
             resolve_commit: self.resolve_commit,
+            slow_statement: self.slow_statement,
             multiplex: self.multiplex.map(|connections| (connections, self.shared)),
         };
         let pool = self.pool.clone().build(connections);

@@ -212,10 +212,9 @@ async fn hear(connection: &mut Connection) -> Result<Option<Notification>> {
     if let Ok(heard) = timeout(CHECK_AFTER, connection.next_notification()).await {
         return heard.map(Some);
     }
-    match timeout(CHECK_TIMEOUT, connection.ping()).await {
-        Ok(answered) => answered.map(|()| None),
-        Err(_) => Err(Error::usage("the server did not answer in time", Delivery::Unknown)),
-    }
+    // Its own limit closes the connection, with the reason.
+    connection.set_statement_timeout(Some(CHECK_TIMEOUT));
+    connection.ping().await.map(|()| None)
 }
 
 async fn next_of(mut listener: Listener) -> (Listener, Result<ListenEvent>) {

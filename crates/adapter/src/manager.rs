@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cornac_conn::{Config, Connection, Error, Result, SqlState, TargetSessionAttrs};
@@ -77,6 +77,8 @@ pub(crate) struct Connections {
     statement_timeout: Option<Duration>,
     /// The connection with which it was proven that there can be one: the first that the pool gets.
     proven: Mutex<Option<Connection>>,
+    /// The backend of the proven connection, once the pool has it: it has been prepared.
+    prepared: Mutex<Option<i32>>,
 }
 
 impl Connections {
@@ -87,7 +89,15 @@ impl Connections {
         hooks: Arc<Hooks>,
         statement_timeout: Option<Duration>,
     ) -> Self {
-        Self { config, role, reset, hooks, statement_timeout, proven: Mutex::default() }
+        Self {
+            config,
+            role,
+            reset,
+            hooks,
+            statement_timeout,
+            proven: Mutex::default(),
+            prepared: Mutex::default(),
+        }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -96,7 +106,9 @@ impl Connections {
 
     /// The same, to read from: standbys if there are any, else whatever there is.
     pub(crate) fn for_readers(&self) -> Self {
-        let config = self.config.clone().target_session_attrs(TargetSessionAttrs::PreferStandby);
+        // A setting of the session's beginning is one that RESET goes back to.
+        let config = self.config.clone().setting("default_transaction_read_only", "on");
+        let config = config.target_session_attrs(TargetSessionAttrs::PreferStandby);
         Self {
             config,
             role: Role::Reader,
@@ -104,28 +116,33 @@ impl Connections {
             hooks: Arc::clone(&self.hooks),
             statement_timeout: self.statement_timeout,
             proven: Mutex::default(),
+            prepared: Mutex::default(),
         }
     }
 
-    /// Settings that every user of a connection finds.
+    /// Whether it is for those who only read.
+    pub(crate) fn is_for_readers(&self) -> bool {
+        self.role == Role::Reader
+    }
+
+    /// Makes the settings that every user of a connection finds.
     async fn prepare(&self, connection: &mut Connection) -> Result<()> {
-        if self.role == Role::Reader {
-            connection.simple_query("SET default_transaction_read_only = on").await?;
-        }
+        connection.set_statement_timeout(self.statement_timeout);
         self.hooks.after_connect.run(connection).await?;
-        connection.forget_session_changes();
+        connection.keep();
         Ok(())
     }
 
     /// Proves that there can be a connection, and keeps it for the pool.
     pub(crate) async fn prove(&self) -> Result<()> {
-        let connection = Connection::connect(&self.config).await?;
-        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        let mut connection = Connection::connect(&self.config).await?;
+        self.prepare(&mut connection).await?;
+        *lock(&self.proven) = Some(connection);
         Ok(())
     }
 
     fn take_proven(&self) -> Option<Connection> {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.proven).take()
     }
 
     /// Whether only a server that takes writes will do.
@@ -152,12 +169,13 @@ impl Manager for Connections {
     type Error = Error;
 
     async fn open(&self) -> Result<Connection> {
-        let mut connection = match self.take_proven().filter(|connection| !connection.is_closed()) {
-            Some(connection) => connection,
-            None => Connection::connect(&self.config).await?,
-        };
-        connection.set_statement_timeout(self.statement_timeout);
-        Ok(connection)
+        match self.take_proven().filter(|connection| !connection.is_closed()) {
+            Some(connection) => {
+                *lock(&self.prepared) = connection.process_id();
+                Ok(connection)
+            }
+            None => Connection::connect(&self.config).await,
+        }
     }
 
     fn is_permanent(&self, error: &Error) -> bool {
@@ -179,6 +197,7 @@ impl Manager for Connections {
             Condition::Broken
         } else if connection.is_idle() && !self.needs_reset(connection) && !self.hooks.before_return.is_set()
         {
+            connection.restore();
             Condition::Clean
         } else {
             Condition::Dirty
@@ -188,7 +207,7 @@ impl Manager for Connections {
     async fn recycle(&self, connection: &mut Connection) -> Result<()> {
         connection.set_drain_timeout(Some(DRAIN_TIMEOUT));
         connection.clear().await?;
-        connection.set_drain_timeout(None);
+        connection.restore();
         if self.needs_reset(connection) {
             match &self.reset {
                 Reset::Sql(sql) => {
@@ -196,10 +215,9 @@ impl Manager for Connections {
                 }
                 _ => connection.reset().await?,
             }
+            // Settings that it has made in the session are gone.
             self.prepare(connection).await?;
         }
-        connection.set_notice_handler(None);
-        connection.set_statement_timeout(self.statement_timeout);
         self.hooks.before_return.run(connection).await
     }
 
@@ -209,7 +227,8 @@ impl Manager for Connections {
     }
 
     async fn after_connect(&self, connection: &mut Connection) -> Result<()> {
-        self.prepare(connection).await
+        let prepared = lock(&self.prepared).take_if(|backend| connection.process_id() == Some(*backend));
+        if prepared.is_some() { Ok(()) } else { self.prepare(connection).await }
     }
 
     fn before_checkout(&self, connection: &mut Connection) -> impl Future<Output = Result<()>> + Send {
@@ -226,4 +245,8 @@ impl Manager for Connections {
             tracing::warn!(target: "cornac::pool", "{failure}: {cause}");
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -65,13 +65,24 @@ pub struct Connection {
     pub(crate) cancel_state: Arc<CancelState>,
     /// The connection's own request to cancel, which goes on while replies are awaited.
     cancelling: Option<Cancelling>,
-    statement_timeout: Option<Duration>,
-    drain_timeout: Duration,
+    pub(crate) manners: Manners,
+    /// What [`restore`](Self::restore) goes back to.
+    pub(crate) kept: Manners,
+    pub(crate) manners_changed: bool,
     pub(crate) deadline: Option<Deadline>,
-    notice_handler: Option<NoticeHandler>,
     pub(crate) transaction: TransactionState,
     /// Why nothing can be written any more, and how long what can still be read is waited for.
     write_failed: Option<(io::Error, Deadline)>,
+}
+
+/// How a connection behaves, as its owner has set it.
+#[derive(Clone, Debug)]
+pub(crate) struct Manners {
+    statement_timeout: Option<Duration>,
+    drain_timeout: Duration,
+    /// How statements travel that do not say it themselves.
+    pub(crate) mode: StatementMode,
+    notice_handler: Option<NoticeHandler>,
 }
 
 impl Connection {
@@ -85,6 +96,12 @@ impl Connection {
         for (name, value) in session.parameters().iter() {
             statements.handle_report(name.as_bytes(), value);
         }
+        let manners = Manners {
+            statement_timeout: None,
+            drain_timeout: DRAIN_TIMEOUT,
+            mode: statements.mode(),
+            notice_handler: None,
+        };
         Self {
             stream,
             session,
@@ -95,10 +112,10 @@ impl Connection {
             route: None,
             cancel_state: Arc::default(),
             cancelling: None,
-            statement_timeout: None,
-            drain_timeout: DRAIN_TIMEOUT,
+            kept: manners.clone(),
+            manners,
+            manners_changed: false,
             deadline: None,
-            notice_handler: None,
             transaction: TransactionState::default(),
             write_failed: None,
         }
@@ -118,34 +135,40 @@ impl Connection {
     /// A statement that takes longer is cancelled at the server, and fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout);
     /// the connection works on. If the server does not answer within 5 s after that, the connection is closed.
     pub fn set_statement_timeout(&mut self, timeout: Option<Duration>) {
-        self.statement_timeout = timeout;
+        self.change_manners().statement_timeout = timeout;
+    }
+
+    fn change_manners(&mut self) -> &mut Manners {
+        self.manners_changed = true;
+        &mut self.manners
     }
 
     /// How long each statement may take that does not say it itself.
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
-        self.statement_timeout
+        self.manners.statement_timeout
     }
 
     /// How long the replies to an abandoned request may take to come before it is cancelled at the server; `None`: 5 s, as from the beginning.
     pub fn set_drain_timeout(&mut self, timeout: Option<Duration>) {
-        self.drain_timeout = timeout.unwrap_or(DRAIN_TIMEOUT);
+        self.change_manners().drain_timeout = timeout.unwrap_or(DRAIN_TIMEOUT);
     }
 
     /// What is done with notices and warnings from now on, as soon as they are read, instead of keeping them for
     /// [`take_notices`](Self::take_notices); `None` keeps them. The handler runs in the task that uses the connection, and must not
     /// block.
     pub fn set_notice_handler(&mut self, handler: Option<NoticeHandler>) {
-        self.notice_handler = handler;
+        self.change_manners().notice_handler = handler;
     }
 
     /// How statements travel from now on that do not say it themselves: as the configuration has it until then.
     pub fn set_statement_mode(&mut self, mode: StatementMode) {
+        self.change_manners().mode = mode;
         self.statements.set_mode(mode);
     }
 
     /// A statement begins: its time runs, for as long as it says itself, or else as the connection says.
     pub(crate) fn start_deadline(&mut self, own: Option<Duration>) {
-        self.deadline = own.or(self.statement_timeout).map(Deadline::new);
+        self.deadline = own.or(self.manners.statement_timeout).map(Deadline::new);
     }
 
     /// What a server's refusal means: its own word, or that we had it cancelled because its time was over.
@@ -267,7 +290,7 @@ impl Connection {
         if let Some(closed) = self.session.closed() {
             return Err(Error::already_closed(closed.clone()));
         }
-        self.deadline = Some(Deadline::new(self.drain_timeout));
+        self.deadline = Some(Deadline::new(self.manners.drain_timeout));
         let drained = self.drain().await;
         self.deadline = None;
         if self.transaction_status() != TransactionStatus::Idle {
@@ -391,12 +414,12 @@ impl Connection {
     }
 
     pub(crate) fn put_aside(&mut self) -> Result<(), Closed> {
-        let Self { session, stream, mailboxes, notice_handler, statements, .. } = self;
+        let Self { session, stream, mailboxes, manners, statements, .. } = self;
         match session.poll_message().inspect_err(|_| stream.close())? {
             Some(Backend::NoticeResponse(notice)) => {
                 let notice = ServerMessage::from(notice);
                 tracing::debug!(target: "cornac::notice", "{notice}");
-                match notice_handler {
+                match &manners.notice_handler {
                     Some(handler) => handler.handle(&notice),
                     None => mailboxes.notices.put(notice),
                 }

@@ -220,6 +220,9 @@ impl Error {
     /// Whether the same request could succeed at another moment: the server is starting, stopping or full, a lock
     /// or a serialization failed, the network broke.
     pub fn is_transient(&self) -> bool {
+        if let ErrorKind::Checkout(unavailable) = self.kind() {
+            return unavailable.is_transient;
+        }
         if self.server_timeout().is_some_and(ServerTimeout::ended_session) {
             return true;
         }
@@ -244,7 +247,6 @@ impl Error {
                 | ErrorKind::Io(_)
                 | ErrorKind::Command(CommandError::Closed(_)) => true,
                 ErrorKind::Connect(error) => error.is_transient(),
-                ErrorKind::Checkout(unavailable) => unavailable.is_transient,
                 _ => false,
             },
         }

@@ -333,7 +333,7 @@ impl<'c> Rows<'c> {
     /// Whether the end of the result has come already, and is one like most.
     #[inline]
     fn has_ended(&mut self) -> bool {
-        if !matches!(self.outcome, Outcome::Rows) {
+        if !matches!(self.outcome, Outcome::Rows) || !self.statement.is_plain() {
             return false;
         }
         match self.flight.take_end() {

@@ -50,9 +50,22 @@ impl Connection {
         self.transaction.session_changed
     }
 
-    /// Takes the session as it is now for unchanged.
-    pub fn forget_session_changes(&mut self) {
+    /// Takes the session as it is now for unchanged, and the connection's own settings (the limits of statements and of draining, the mode of statements, the handler of notices) for those that
+    /// [`restore`](Self::restore) goes back to.
+    pub fn keep(&mut self) {
         self.transaction.session_changed = false;
+        self.kept = self.manners.clone();
+        self.manners_changed = false;
+    }
+
+    /// Goes back to the connection's own settings as they were when they were [kept](Self::keep), or when the connection was made.
+    #[inline]
+    pub fn restore(&mut self) {
+        if self.manners_changed {
+            self.manners = self.kept.clone();
+            self.statements.set_mode(self.manners.mode);
+            self.manners_changed = false;
+        }
     }
 
     /// Reads the replies that are still to come, cancelling what takes too long, and rolls an open transaction back.

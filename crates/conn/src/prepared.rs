@@ -10,6 +10,7 @@ use cornac_proto::message::{
 use cornac_types::{Column, Columns, Format, Oid, Type};
 
 use crate::connection::Connection;
+use crate::core::keyword::first_keyword;
 use crate::core::statements::{Key, OwnedKey, Preparation, SearchPath};
 use crate::error::{Delivery, Error, Result};
 use crate::flight::Flight;
@@ -40,9 +41,20 @@ pub(crate) struct Known {
     pub(crate) sql: Arc<str>,
     pub(crate) key: OwnedKey,
     pub(crate) description: Arc<Description>,
+    /// What its command tag says is all that there is to say of its end.
+    is_plain: bool,
 }
 
 impl Known {
+    pub(crate) fn new(sql: Arc<str>, key: OwnedKey, description: Description) -> Self {
+        // CREATE TABLE AS and SELECT INTO have the tag of a query, and return nothing.
+        let is_plain = !description.columns.is_empty()
+            || ["INSERT", "UPDATE", "DELETE", "MERGE"]
+                .iter()
+                .any(|keyword| first_keyword(&sql).eq_ignore_ascii_case(keyword));
+        Self { sql, key, description: Arc::new(description), is_plain }
+    }
+
     pub(crate) fn is(&self, key: &Key<'_>) -> bool {
         *self.sql == *key.sql && self.key.is(key)
     }
@@ -77,8 +89,7 @@ impl Prepared {
     /// The same statement, with another description.
     pub(crate) fn redescribed(&self, description: Description) -> Self {
         let Known { sql, key, .. } = &*self.0.known;
-        let (sql, key, description) = (Arc::clone(sql), key.clone(), Arc::new(description));
-        self.sharing(Arc::new(Known { sql, key, description }))
+        self.sharing(Arc::new(Known::new(Arc::clone(sql), key.clone(), description)))
     }
 
     /// The same statement, with what others know of it too.
@@ -94,6 +105,12 @@ impl Prepared {
     /// The types of `$1`, `$2`, ...: those that were declared, or else as the server inferred them.
     pub fn parameter_types(&self) -> &[Type] {
         &self.0.known.description.parameters
+    }
+
+    /// Whether what its command tag says is all that there is to say of its end. A statement that makes a table out of a query says no more than the query.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.known.is_plain
     }
 
     /// The columns of the result; none when the statement returns no rows.

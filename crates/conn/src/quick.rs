@@ -73,7 +73,7 @@ impl Connection {
         if !is_plain {
             return None;
         }
-        let prepared = self.statements.find_parsed(statement)?;
+        let prepared = self.statements.find_parsed(statement).filter(Prepared::is_plain)?;
         self.start_deadline(statement.timeout());
         let mut flight = Flight::new(self);
         let description = prepared.description();

@@ -162,7 +162,7 @@ impl<E> Roster<E> {
         state.last_failure = Some(failure);
         state.is_permanent = is_permanent;
         self.publish(&state);
-        is_permanent && state.open == 0
+        is_permanent && state.open == state.leaving
     }
 
     pub(crate) fn resize(&self, max: usize) {
@@ -202,7 +202,8 @@ impl<E> State<E> {
 
     /// Why there is no point in waiting, if there is none.
     pub(crate) fn hopeless(&self, now: u64) -> Option<Arc<Failure<E>>> {
-        (self.is_permanent && self.open == 0 && now < self.retry_at).then(|| self.last_failure.clone())?
+        (self.is_permanent && self.open == self.leaving && now < self.retry_at)
+            .then(|| self.last_failure.clone())?
     }
 
     /// When opening is to be tried again, if it failed.

@@ -4,6 +4,7 @@ mod monitoring;
 mod resolver;
 mod transactions;
 mod verbs;
+mod watch;
 
 use std::fmt;
 use std::future::Future;
@@ -74,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) transaction_retry: RetryPolicy,
     /// For how long the outcome of a commit is looked for whose answer was lost, if it is.
     pub(crate) resolve_commit: Option<Duration>,
+    /// From how long on a statement is slow.
+    pub(crate) slow_statement: Option<Duration>,
     /// How many shared connections there are for single statements, and how they are used.
     pub(crate) multiplex: Option<(usize, SharedOptions)>,
 }
@@ -145,6 +148,8 @@ impl Database {
     /// The same database, to read from: over a pool of its own, of the same size, whose connections go to standbys if the configuration names any that can be reached, and else to the primary. Writes are
     /// refused by the server ([`SqlState::READ_ONLY_SQL_TRANSACTION`](crate::SqlState::READ_ONLY_SQL_TRANSACTION)) on either.
     ///
+    /// That they are refused is a setting of the connection's startup, which poolers such as `PgBouncer` do not pass on: behind one, name a database of the pooler's that is read-only itself.
+    ///
     /// A standby shows what was committed on the primary a moment ago, or longer ago.
     ///
     /// ```no_run
@@ -158,6 +163,9 @@ impl Database {
     #[must_use]
     pub fn read_only(&self) -> Self {
         let Inner { pool, settings, options, readers, .. } = &*self.inner;
+        if pool.manager().is_for_readers() {
+            return self.clone();
+        }
         let make = || match options.clone().build(pool.manager().for_readers()) {
             Ok(pool) => Self::new(pool, options.clone(), *settings),
             // Options that have made a pool make another one.

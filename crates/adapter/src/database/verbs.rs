@@ -12,6 +12,7 @@ use cornac_conn::{
 use cornac_types::{Decode, FromRow, Params};
 use futures_core::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::Instrument;
 
 use super::Database;
 use crate::multiplex::belongs_elsewhere;
@@ -26,10 +27,11 @@ macro_rules! on_a_connection {
         async move {
             if let Some(multiplex) = &$database.inner.multiplex {
                 if let Some(seat) = multiplex.seat(|| $database.checkout_at(location)).await? {
+                    let watch = $database.watch(&$statement.statement());
                     let $connection = &seat.connection;
-                    match $run.await {
+                    match $run.instrument(watch.span.clone()).await {
                         Err(error) if belongs_elsewhere(&error) => {}
-                        outcome => return outcome,
+                        outcome => return $database.watched(&watch, &$statement.statement(), outcome),
                     }
                 }
             }
@@ -50,17 +52,22 @@ macro_rules! on_its_own_connection {
 macro_rules! again_where_safe {
     ($database:ident, $statement:ident, $location:ident, |$connection:ident| $run:expr) => {{
         let mut tries = None;
-        loop {
-            let mut $connection = $database.checkout_at($location).await?;
-            match $run.await {
+        let watch = $database.watch(&$statement.statement());
+        let outcome = loop {
+            let mut $connection = match $database.checkout_at($location).await {
+                Ok(connection) => connection,
+                Err(error) => break Err(error),
+            };
+            match $run.instrument(watch.span.clone()).await {
                 Err(error) if $database.may_run_again(&error, $statement.statement().is_idempotent()) => {
                     if !$database.wait_for_another(&mut tries, $connection, &error).await {
-                        return Err(error);
+                        break Err(error);
                     }
                 }
-                outcome => return outcome,
+                outcome => break outcome,
             }
-        }
+        };
+        $database.watched(&watch, &$statement.statement(), outcome)
     }};
 }
 

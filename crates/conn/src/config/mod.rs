@@ -297,6 +297,15 @@ impl Config {
         self
     }
 
+    /// One setting of the session more, beside those in `options`.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        let escaped = value.replace('\\', "\\\\").replace(' ', "\\ ");
+        let before = self.options.take().map(|options| options + " ").unwrap_or_default();
+        self.options = Some(format!("{before}-c {name}={escaped}"));
+        self
+    }
+
     /// How long connecting may take in all, authentication included; `None` waits for ever. 10 s by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Option<Duration>) -> Self {

@@ -1,5 +1,7 @@
 //! What a statement that ran did to the ones that were prepared before it.
 
+use super::keyword::first_keyword;
+
 /// What is no longer certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -45,7 +47,7 @@ pub(crate) fn of_command(tag: &[u8], sql: &str) -> Aftermath {
         _ => false,
     };
     let changes_session = match verb_of(tag) {
-        b"LISTEN" | b"LOAD" | b"DECLARE" => true,
+        b"LISTEN" | b"LOAD" | b"DECLARE" | b"RESET" | b"DISCARD" => true,
         b"SET" => {
             !(tag == b"SET CONSTRAINTS"
                 || begins_with(sql, "set local")
@@ -76,8 +78,7 @@ fn one(effect: Effect) -> &'static [Effect] {
 fn effect_of(tag: &[u8], sql: &str) -> Effect {
     let verb = verb_of(tag);
     match verb {
-        // CREATE TABLE AS has the tag of its query.
-        b"SELECT" if begins_with(sql, "create") => created(sql),
+        b"SELECT" => made_by_a_query(sql),
         b"CREATE" => created(sql),
         b"ALTER" | b"DROP" | b"IMPORT" => Effect::SchemaChanged,
         b"DISCARD" if tag == b"DISCARD ALL" => Effect::Reset,
@@ -126,6 +127,17 @@ fn setting_changed(verb: &[u8], sql: &str) -> Effect {
     }
 }
 
+/// CREATE TABLE AS and SELECT INTO have the tag of their query.
+fn made_by_a_query(sql: &str) -> Effect {
+    match first_keyword(sql) {
+        keyword if keyword.eq_ignore_ascii_case("create") => created(sql),
+        _ if has_word(sql, "into") && (has_word(sql, "temp") || has_word(sql, "temporary")) => {
+            Effect::TemporaryMade
+        }
+        _ => Effect::None,
+    }
+}
+
 fn begins_with(text: &str, word: &str) -> bool {
     let beginning = text.trim_start().as_bytes().get(..word.len());
     beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(word.as_bytes()))
@@ -160,6 +172,8 @@ mod tests {
             ("CREATE TABLE", "create temp table t ()", TemporaryMade),
             ("CREATE VIEW", "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", TemporaryMade),
             ("SELECT 1", " CREATE TEMP TABLE t AS SELECT 1", TemporaryMade),
+            ("SELECT 1", "/* c */ CREATE TEMP TABLE t AS SELECT 1", TemporaryMade),
+            ("SELECT 1", "SELECT 1 AS x INTO TEMP t", TemporaryMade),
             ("SELECT 1", "SELECT 'create temp'", Nothing),
             ("SET", "SET TimeZone = 'UTC'", Nothing),
             ("SET", "set Search_Path to shop", SearchPathChanged),
@@ -191,6 +205,8 @@ mod tests {
             ("SET", "SET LOCAL work_mem = '1MB'", false, false),
             ("SET", "SET TRANSACTION READ ONLY", false, false),
             ("SET CONSTRAINTS", "SET CONSTRAINTS ALL DEFERRED", false, false),
+            ("RESET", "RESET ALL", false, true),
+            ("DISCARD ALL", "DISCARD ALL", false, true),
             ("LISTEN", "LISTEN a", false, true),
             ("DECLARE CURSOR", "DECLARE c CURSOR WITH HOLD FOR SELECT 1", false, true),
             ("CREATE TABLE", "CREATE TEMP TABLE t ()", false, true),

@@ -35,7 +35,7 @@ impl Key<'_> {
     pub(crate) fn known(self, description: Description) -> Arc<Known> {
         let declared = (!self.declared.is_empty()).then(|| self.declared.into());
         let key = OwnedKey { declared, path: self.path.clone() };
-        Arc::new(Known { sql: self.sql.into(), key, description: Arc::new(description) })
+        Arc::new(Known::new(self.sql.into(), key, description))
     }
 }
 

@@ -295,6 +295,9 @@ impl<'c> PipelineResults<'c> {
             return None;
         }
         let Some(Entry::Ready(statement)) = entries.front() else { return None };
+        if !statement.is_plain() {
+            return None;
+        }
         let width = statement.columns().len();
         let answer =
             flight.session.take_answer(width, synced, |row, affected| read(statement, row, affected))?;
@@ -357,6 +360,9 @@ impl<'c> PipelineResults<'c> {
     /// Whether the end of the statement has come already, and is one like most.
     #[inline]
     fn has_ended(&mut self) -> bool {
+        if !matches!(self.entries.front(), Some(Entry::Ready(statement)) if statement.is_plain()) {
+            return false;
+        }
         if self.stage != Stage::Execute || self.refused.is_some() {
             return false;
         }

@@ -1,0 +1,117 @@
+//! What the outside sees of a statement: a span, and a line in the log if it was slow.
+
+use std::time::Duration;
+
+use cornac_conn::{Delivery, Error, ErrorKind, Host, Result, StatementRef};
+use tokio::time::Instant;
+use tracing::{Span, field};
+
+use super::Database;
+
+/// Looks at one statement of a [`Database`].
+pub(super) struct Watch {
+    /// Disabled unless somebody wants to see it.
+    pub(super) span: Span,
+    began: Option<Instant>,
+}
+
+impl Database {
+    /// Begins to look at a statement. The span has the fields of OpenTelemetry's conventions for databases; parameters' values are never among them.
+    #[inline]
+    pub(super) fn watch(&self, statement: &StatementRef<'_>) -> Watch {
+        let began = self.inner.settings.slow_statement.map(|_| Instant::now());
+        Watch { span: self.span(statement), began }
+    }
+
+    fn span(&self, statement: &StatementRef<'_>) -> Span {
+        let host = || self.config().hosts().first();
+        tracing::debug_span!(
+            target: "cornac::statement",
+            "statement",
+            otel.kind = "client",
+            otel.name = operation(statement.sql()),
+            db.system.name = "postgresql",
+            db.namespace = self.config().dbname_ref(),
+            db.operation.name = operation(statement.sql()),
+            db.query.text = statement.sql(),
+            server.address = host().and_then(|host| host.host.as_ref()).map(address).unwrap_or_default(),
+            server.port = host().map(|host| host.port),
+            db.response.status_code = field::Empty,
+            error.r#type = field::Empty,
+        )
+    }
+
+    /// What the statement came to.
+    #[inline]
+    pub(super) fn watched<T>(
+        &self,
+        watch: &Watch,
+        statement: &StatementRef<'_>,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        if let Err(error) = &outcome {
+            record(&watch.span, error);
+        }
+        if let (Some(began), Some(limit)) = (watch.began, self.inner.settings.slow_statement) {
+            let took = began.elapsed();
+            if took >= limit {
+                warn_of_slow(statement.sql(), took, outcome.is_ok());
+            }
+        }
+        outcome
+    }
+}
+
+#[cold]
+fn record(span: &Span, error: &Error) {
+    if let Some(state) = error.sql_state() {
+        span.record("db.response.status_code", state.as_str());
+    }
+    let kind = match (error.kind(), error.sql_state()) {
+        (_, Some(state)) => state.as_str().to_owned(),
+        (ErrorKind::Timeout { .. }, _) => "timeout".to_owned(),
+        (ErrorKind::Checkout(_), _) => "checkout".to_owned(),
+        _ if error.delivery() == Delivery::Unknown => "outcome unknown".to_owned(),
+        _ => "client".to_owned(),
+    };
+    span.record("error.type", kind);
+}
+
+#[cold]
+fn warn_of_slow(sql: &str, took: Duration, succeeded: bool) {
+    let how = if succeeded { "took" } else { "failed after" };
+    tracing::warn!(target: "cornac::slow", "a statement {how} {took:?}: {sql}");
+}
+
+/// The first word of a statement, which is what it does in nearly all cases.
+fn operation(sql: &str) -> &str {
+    let sql = sql.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '(');
+    let end = sql.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(sql.len());
+    sql.get(..end).unwrap_or_default()
+}
+
+fn address(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(directory) => directory.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::operation;
+
+    #[test]
+    fn the_first_word_is_the_operation() {
+        let cases = [
+            ("SELECT 1", "SELECT"),
+            ("  (select 1)", "select"),
+            ("WITH x AS", "WITH"),
+            ("", ""),
+            ("-- a", ""),
+        ];
+        for (sql, word) in cases {
+            assert_eq!(operation(sql), word, "{sql}");
+        }
+    }
+}
