@@ -28,12 +28,26 @@ pub mod schema;
 mod sql;
 mod unavailable;
 
+/// What a [`Config`] is made of beside text: TLS, hosts, credentials.
+pub mod config {
+    pub use cornac_conn::{
+        ChannelBindingMode, CredentialError, CredentialProvider, HostSpec, LoadBalanceHosts, Method, Methods,
+        OauthClient, ProtocolVersion, ScramKeys, Secret, SslCertMode, SslMode, SslNegotiation, SslOptions,
+        SslRootCert, Surroundings, TargetSessionAttrs, TlsVersion,
+    };
+}
+
 /// COPY: what [`Connection::copy_in`], [`Connection::copy_out`] and their like take and give.
 pub mod copy {
     pub use cornac_conn::{
         CopyError, CopyFormat, CopyHeader, CopyIn, CopyLogVerbosity, CopyOnError, CopyOptions, CopyOut,
         CopyProgress, CopyRecords, CopyRows, CopySource, Table,
     };
+}
+
+/// Pipelines: what [`Connection::run_pipeline`] and [`Connection::pipeline`] take and give.
+pub mod pipeline {
+    pub use cornac_conn::pipeline::*;
 }
 
 /// One connection for any number of tasks: [`SharedConnection`](shared::SharedConnection).
@@ -44,10 +58,10 @@ pub mod shared {
 pub use builder::DatabaseBuilder;
 pub use cornac_conn::{
     CancelToken, Client, Config, ConfigError, Connection, Delivery, Error, ErrorKind, Host, IntoStatement,
-    IsolationLevel, Lender, LostCommit, Mail, Notification, OwnedRowStream, OwnedRows, Prepared, Result, Row,
-    RowStream, Rows, ServerMessage, ServerTimeout, Severity, SimpleResult, SqlState, Statement,
-    StatementMode, Transaction, TransactionId, TransactionOptions, TransactionOutcome, TransactionStatus,
-    Unavailable,
+    IsolationLevel, Lender, LostCommit, Mail, NoticeHandler, Notification, OwnedRowStream, OwnedRows,
+    Prepared, Result, Row, RowStream, Rows, ServerMessage, ServerTimeout, Severity, SimpleResult, SqlState,
+    Statement, StatementMode, Transaction, TransactionId, TransactionOptions, TransactionOutcome,
+    TransactionStatus, Unavailable,
 };
 #[doc(hidden)]
 pub use cornac_derive::sql as __sql;
