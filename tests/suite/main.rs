@@ -24,6 +24,7 @@ mod drops;
 mod entry;
 mod every_type;
 mod every_type_literals;
+mod examples;
 mod failover;
 mod fallbacks;
 mod floods;
