@@ -28,6 +28,7 @@ mod examples;
 mod failover;
 mod fallbacks;
 mod floods;
+mod guide;
 mod harness;
 mod hosts;
 mod large;

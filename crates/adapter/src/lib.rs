@@ -91,6 +91,11 @@ struct CopyPage;
 #[doc = include_str!("../../../docs/sql.md")]
 struct SqlPage;
 
+/// The programs of the production guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/production-guide.md")]
+struct ProductionGuide;
+
 /// The program of the README compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
