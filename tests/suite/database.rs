@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cornac::{
     CheckoutError, Client, CloseReason, Database, ErrorKind, Reset, SqlState, Statement, StatementMode, sql,
+    testing,
 };
 use cornac_tests::log::Log;
 use cornac_tests::{TestDatabase, deadline, shared, still_usable};
@@ -446,6 +447,41 @@ async fn statements_have_spans_and_slow_ones_a_line_in_the_log() {
         assert!(of("SPAN:", "db.response.status_code=\"22012\""), "{lines}");
         assert!(of("WARN cornac::slow", "SELECT pg_sleep(0.06)"), "{lines}");
         assert!(!of("WARN cornac::slow", "$1::text") && !lines.contains("a secret value"), "{lines}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tests_of_ones_own_have_databases_and_transactions_that_leave_nothing() {
+    deadline(async {
+        let database = shared().database().await;
+        let name = database.config().dbname_ref().to_owned();
+        let server = database.config().clone().dbname("postgres");
+        let mut c = database.connect().await;
+        c.simple_query("CREATE TABLE item (id int4 GENERATED ALWAYS AS IDENTITY, name text)").await.unwrap();
+        c.close().await.unwrap();
+        let copied = testing::TestDatabase::from_template_with(&server, &name).await.unwrap();
+        let db = copied.connect().await.unwrap();
+        {
+            let mut tx = testing::rolled_back(&db).await.unwrap();
+            tx.execute("INSERT INTO item (name) VALUES ('tusk')", ()).await.unwrap();
+            let mut inner = tx.begin().await.unwrap();
+            inner.execute("INSERT INTO item (name) VALUES ('howdah')", ()).await.unwrap();
+            inner.commit().await.unwrap();
+            assert_eq!(tx.fetch_value::<i64, _>("SELECT count(*) FROM item", ()).await.unwrap(), 2);
+        }
+        assert_eq!(db.fetch_value::<i64, _>("SELECT count(*) FROM item", ()).await.unwrap(), 0);
+        let left = "SELECT count(*) FROM pg_database WHERE datname = $1";
+        let own = copied.config().dbname_ref().to_owned();
+        let mut observer = database.connect().await;
+        assert_eq!(observer.fetch_value::<i64, _>(left, (&own,)).await.unwrap(), 1);
+        db.close().await.unwrap();
+        copied.drop_now().await.unwrap();
+        assert_eq!(observer.fetch_value::<i64, _>(left, (&own,)).await.unwrap(), 0);
+        let empty = testing::TestDatabase::from_template_with(&server, "template1").await.unwrap();
+        let own = empty.config().dbname_ref().to_owned();
+        drop(empty);
+        assert_eq!(observer.fetch_value::<i64, _>(left, (&own,)).await.unwrap(), 0);
     })
     .await;
 }

@@ -26,6 +26,8 @@ mod reset;
 mod retry;
 pub mod schema;
 mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod unavailable;
 
 /// What a [`Config`] is made of beside text: TLS, hosts, credentials.
