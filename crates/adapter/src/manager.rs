@@ -169,7 +169,8 @@ impl Manager for Connections {
     type Error = Error;
 
     async fn open(&self) -> Result<Connection> {
-        match self.take_proven().filter(|connection| !connection.is_closed()) {
+        // It may have been lost while nobody looked at it.
+        match self.take_proven().and_then(|mut proven| proven.peek().then_some(proven)) {
             Some(connection) => {
                 *lock(&self.prepared) = connection.process_id();
                 Ok(connection)

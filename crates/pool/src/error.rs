@@ -109,7 +109,7 @@ impl<E: std::error::Error + 'static> std::error::Error for Failure<E> {
 #[non_exhaustive]
 pub enum CheckoutError<E: std::error::Error + 'static> {
     /// None came free in time.
-    #[error("{0}")]
+    #[error(transparent)]
     TimedOut(Box<TimedOut<E>>),
     /// None can be opened, and trying again is pointless.
     #[error("no connection can be opened")]
