@@ -238,7 +238,8 @@ impl DatabaseBuilder {
 impl DatabaseBuilder {
     /// Whether a COMMIT whose answer was lost is looked into: the server is asked, over another connection, what became of the transaction, for at most 10 s. Then [`commit`](crate::Transaction::commit)
     /// is `Ok`, or an [`ErrorKind::CommitLost`](crate::ErrorKind::CommitLost), which says that it was rolled back. Only what no server can say stays
-    /// [`ErrorKind::CommitOutcomeUnknown`](crate::ErrorKind::CommitOutcomeUnknown): of a transaction that wrote nothing, after a failover, or when there is no server to be had in time. Off by default.
+    /// [`ErrorKind::CommitOutcomeUnknown`](crate::ErrorKind::CommitOutcomeUnknown): of a transaction that wrote nothing, after a failover, or when there is no server to be had in time. A server that was restarted meanwhile can say for certain that it is committed only with
+    /// `track_commit_timestamp = on`, since one that crashed gives numbers out again. Off by default.
     ///
     /// It costs no round trip, but some work at the server: behind the statements of a transaction, its number is asked for until it has one.
     pub fn resolve_commit(self, resolves: bool) -> Self {

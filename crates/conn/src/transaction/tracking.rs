@@ -22,6 +22,8 @@ pub struct TransactionId {
     pub system_identifier: String,
     /// How often the cluster's history has forked: each promotion begins a new one.
     pub timeline: String,
+    /// When the server was started that gave the number out, in microseconds since 1970. One that crashes forgets numbers of which nothing had been written to disk, and gives them out again.
+    pub server_start: String,
 }
 
 /// How much is known.
@@ -32,14 +34,19 @@ pub(super) struct Tracking {
 
 /// What is asked behind the statements of a transaction until it has a number, which it gets when it first writes. While it has none, nothing but that is looked at.
 const WHICH: &str = "SELECT x, (SELECT system_identifier FROM pg_catalog.pg_control_system()), \
-    pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) \
+    pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8), \
+    (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::int8 \
     FROM pg_catalog.pg_current_xact_id_if_assigned() x WHERE x IS NOT NULL";
 
-/// What becomes of a transaction of a lost connection, as far as a server can say.
+/// What becomes of a transaction of a lost connection, as far as a server can say. After a restart, the commit of that number may be a stranger's, unless the server has kept when it was.
 const STATUS: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'elsewhere' \
     WHEN (SELECT system_identifier FROM pg_catalog.pg_control_system())::text <> $2 THEN 'elsewhere' \
     WHEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) <> $3 THEN 'elsewhere' \
-    ELSE pg_catalog.pg_xact_status($1::text::xid8) END";
+    WHEN pg_catalog.pg_xact_status($1::text::xid8) = 'committed' \
+    AND (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::int8::text <> $4 \
+    AND (pg_catalog.current_setting('track_commit_timestamp') = 'off' \
+    OR NOT coalesce(pg_catalog.pg_xact_commit_timestamp($1::text::xid8::xid) < pg_catalog.pg_postmaster_start_time(), false)) \
+    THEN 'restarted' ELSE pg_catalog.pg_xact_status($1::text::xid8) END";
 
 /// What a server says of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +58,8 @@ pub enum TransactionOutcome {
     Aborted,
     /// It is still open: its backend has not noticed yet that its client is gone.
     InProgress,
-    /// The server cannot know: it is another one, its history has forked, or it was too long ago.
+    /// The server cannot know: it is another one, its history has forked, it was too long ago, or the server was restarted since, says that a transaction of this number is committed, and has
+    /// not kept when (`track_commit_timestamp`): after a crash, that may be another transaction.
     Unknown,
 }
 
@@ -66,7 +74,7 @@ impl Connection {
     ///
     /// As said at [`Connection`].
     pub async fn transaction_outcome(&mut self, id: &TransactionId) -> Result<TransactionOutcome> {
-        let params = (id.xid.to_string(), &id.system_identifier, &id.timeline);
+        let params = (id.xid.to_string(), &id.system_identifier, &id.timeline, &id.server_start);
         let status: Option<String> = match self.fetch_value(STATUS, params).await {
             // A number that it has not given out yet.
             Err(error) if error.sql_state() == Some(SqlState::INVALID_PARAMETER_VALUE) => None,
@@ -107,8 +115,11 @@ impl Connection {
             let value = values.next()?.ok()??;
             std::str::from_utf8(value).ok().map(str::to_owned)
         };
-        if let (Some(xid), Some(system_identifier), Some(timeline)) = (next(), next(), next()) {
-            let id = xid.parse().ok().map(|xid| TransactionId { xid, system_identifier, timeline });
+        if let (Some(xid), Some(system_identifier), Some(timeline), Some(server_start)) =
+            (next(), next(), next(), next())
+        {
+            let xid = xid.parse().ok();
+            let id = xid.map(|xid| TransactionId { xid, system_identifier, timeline, server_start });
             if let Some(tracking) = &mut self.transaction.tracking {
                 tracking.id = id;
             }
