@@ -81,7 +81,8 @@ pub(crate) struct Bench {
     _pki: Pki,
 }
 
-const LEDGER: &str = "CREATE TABLE ledger (id int8, n int4 DEFAULT 0); GRANT ALL ON ledger TO trusted";
+const LEDGER: &str = "CREATE TABLE ledger (id int8, n int4 DEFAULT 0); GRANT ALL ON ledger TO trusted;
+    CREATE FUNCTION enter(int8, int4) RETURNS int8 LANGUAGE sql AS 'INSERT INTO ledger VALUES ($1, $2) RETURNING id'";
 
 impl Bench {
     pub(crate) async fn new(mode: SslMode) -> Self {
