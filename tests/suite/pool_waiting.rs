@@ -203,7 +203,8 @@ async fn pool_10_checkouts_with_random_kills_leak_nothing_and_starve_nobody() {
         nothing_is_lost(&db).await;
         let stats = db.pool_stats();
         let there = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stress' AND datname = current_database()";
-        while observer.fetch_value::<i64, _>(there, ()).await.unwrap() != i64::try_from(db.pool_stats().open).unwrap() {}
+        // One that was killed while it idled is open to the pool until somebody looks at it.
+        while observer.fetch_value::<i64, _>(there, ()).await.unwrap() > i64::try_from(db.pool_stats().open).unwrap() {}
         let after = descriptors();
         let p999 = p999(&mut waits);
         println!(
