@@ -10,6 +10,9 @@ use crate::manager::{Connections, Hook, HookFuture, Hooks, Role};
 use crate::reset::Reset;
 use crate::retry::RetryPolicy;
 
+/// How long each hook may take unless the builder says otherwise, as the pool has it.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long the outcome of a commit is looked for whose answer was lost.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -35,6 +38,7 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 #[must_use = "a builder does nothing until it connects"]
 pub struct DatabaseBuilder {
     pool: cornac_pool::Builder,
+    hook_timeout: Option<Duration>,
     after_connect: Hook,
     before_checkout: Hook,
     before_return: Hook,
@@ -87,7 +91,8 @@ impl DatabaseBuilder {
     }
 
     /// How long each hook may take: 10 s.
-    pub fn hook_timeout(self, limit: Duration) -> Self {
+    pub fn hook_timeout(mut self, limit: Duration) -> Self {
+        self.hook_timeout = Some(limit);
         self.pool(|pool| pool.hook_timeout(limit))
     }
 
@@ -280,7 +285,8 @@ impl DatabaseBuilder {
         let connections = self.connections(config);
         let mut tries = self.connect_retry.start();
         tries.begin();
-        while let Err(error) = connections.prove().await {
+        let hook_timeout = self.hook_timeout.unwrap_or(HOOK_TIMEOUT);
+        while let Err(error) = connections.prove(hook_timeout).await {
             if !error.is_transient() || !tries.wait().await {
                 return Err(error);
             }

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use cornac_conn::{Config, Connection, Error, Result, SqlState, TargetSessionAttrs};
 use cornac_pool::{Condition, Failure, Manager};
+use tokio::time::timeout;
 
 use crate::reset::Reset;
 
 /// How long the replies that an abandoned request still has to come may take before it is cancelled at the server: nobody waits for them.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
+
+const HOOK_HANGS: &str = "the hook after_connect took longer than hook_timeout";
 
 /// What a hook gives back: see [`DatabaseBuilder::after_connect`](crate::DatabaseBuilder::after_connect).
 pub type HookFuture<'c> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'c>>;
@@ -133,12 +136,20 @@ impl Connections {
         Ok(())
     }
 
-    /// Proves that there can be a connection, and keeps it for the pool.
-    pub(crate) async fn prove(&self) -> Result<()> {
+    /// Proves that there can be a connection, and keeps it for the pool. The hook may take as long as `limit`.
+    pub(crate) async fn prove(&self, limit: Duration) -> Result<()> {
         let mut connection = Connection::connect(&self.config).await?;
-        self.prepare(&mut connection).await?;
+        match timeout(limit, self.prepare(&mut connection)).await {
+            Ok(prepared) => prepared?,
+            Err(_) => return Err(Error::unavailable(HOOK_HANGS, false, None)),
+        }
         *lock(&self.proven) = Some(connection);
         Ok(())
+    }
+
+    /// Closes the proven connection, if the pool has not taken it yet.
+    pub(crate) fn forget_proven(&self) {
+        drop(self.take_proven());
     }
 
     fn take_proven(&self) -> Option<Connection> {

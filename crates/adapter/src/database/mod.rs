@@ -233,6 +233,7 @@ impl Database {
 
     /// Replaces all connections that exist now: idle ones are closed, those in use when they come back. After a failover, or a change of settings at the server.
     pub fn retire_all(&self) {
+        self.inner.pool.manager().forget_proven();
         self.inner.pool.retire_all();
         if let Some(multiplex) = &self.inner.multiplex {
             multiplex.retire_all();
