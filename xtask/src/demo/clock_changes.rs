@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use cornac::{Database, FromRow, Timestamptz};
+use cornac::{Client, Database, FromRow, Timestamptz};
 
 /// A row of the table: at this instant, clocks in this zone began to show another time.
 #[derive(FromRow)]
@@ -26,21 +26,24 @@ struct Restless {
 
 pub(crate) async fn show(url: &str, tsv: &str) -> cornac::Result<()> {
     let begun = Instant::now();
-    let db = Database::connect(url).await?;
+    let database = Database::connect(url).await?;
+    // A temporary table belongs to one connection.
+    let mut db = database.checkout().await?;
     let version: String = db.fetch_value("SHOW server_version", ()).await?;
     let user: String = db.fetch_value("SELECT current_user", ()).await?;
     println!("Connected to PostgreSQL {version} as {user} in {:.1?}.", begun.elapsed());
 
-    load(&db, tsv).await?;
-    most_restless(&db, 2015, 8).await?;
-    one_zone(&db, "Africa/Casablanca", 2024).await?;
-    many_small_queries(&db).await?;
-    a_mistake(&db).await;
-    db.close().await
+    load(&mut db, tsv).await?;
+    most_restless(&mut db, 2015, 8).await?;
+    one_zone(&mut db, "Africa/Casablanca", 2024).await?;
+    many_small_queries(&mut db).await?;
+    a_mistake(&mut db).await;
+    drop(db);
+    database.close().await
 }
 
 /// One statement for all rows: each column travels as an array.
-async fn load(db: &Database, tsv: &str) -> cornac::Result<()> {
+async fn load(db: &mut impl Client, tsv: &str) -> cornac::Result<()> {
     db.execute(
         "CREATE TEMPORARY TABLE clock_change (
              zone text NOT NULL, at timestamptz NOT NULL, utc_offset int4 NOT NULL,
@@ -71,7 +74,7 @@ async fn load(db: &Database, tsv: &str) -> cornac::Result<()> {
 }
 
 /// Rows become structs by the names of their columns.
-async fn most_restless(db: &Database, year: i32, count: i64) -> cornac::Result<()> {
+async fn most_restless(db: &mut impl Client, year: i32, count: i64) -> cornac::Result<()> {
     let begun = Instant::now();
     let zones: Vec<Restless> = db
         .fetch_all(
@@ -94,7 +97,7 @@ async fn most_restless(db: &Database, year: i32, count: i64) -> cornac::Result<(
 }
 
 /// Parameters are bound, never pasted: the zone could be anything that a user typed.
-async fn one_zone(db: &Database, zone: &str, year: i32) -> cornac::Result<()> {
+async fn one_zone(db: &mut impl Client, zone: &str, year: i32) -> cornac::Result<()> {
     let changes: Vec<ClockChange> = db
         .fetch_all(
             "SELECT at, utc_offset, is_dst, abbreviation FROM clock_change
@@ -110,7 +113,7 @@ async fn one_zone(db: &Database, zone: &str, year: i32) -> cornac::Result<()> {
     Ok(())
 }
 
-async fn many_small_queries(db: &Database) -> cornac::Result<()> {
+async fn many_small_queries(db: &mut impl Client) -> cornac::Result<()> {
     const QUERIES: i32 = 1000;
     let begun = Instant::now();
     let mut sum = 0;
@@ -125,7 +128,7 @@ async fn many_small_queries(db: &Database) -> cornac::Result<()> {
     Ok(())
 }
 
-async fn a_mistake(db: &Database) {
+async fn a_mistake(db: &mut impl Client) {
     println!("\nA statement with a mistake in it reads like this:\n");
     let failed =
         db.fetch_all::<(String,), _>("SELECT zone\nFROM clock_change\nWHERE utcoffset = $1", (3600,)).await;
