@@ -1,6 +1,14 @@
 //! A COMMIT whose answer is lost, and what can be found out about it.
 
-use cornac::{Client, Config, Connection, Database, ErrorKind, TransactionOutcome};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use cornac::{
+    Client, Config, Connection, Database, ErrorKind, Statement, TransactionOutcome, TransactionStatus,
+};
+use cornac_proto::message::{Backend, CommandComplete, FieldCode, FormatCode, ParameterStatus, server};
+use cornac_tests::messages::{bytes, error};
+use cornac_tests::scripted;
 use cornac_tests::{
     Action, Cluster, ClusterOptions, Direction, Fault, Place, Proxy, SUPERUSER, StopMode, connect_watched,
     deadline, shared, still_usable,
@@ -215,6 +223,102 @@ async fn what_a_transaction_is_costs_no_round_trip_and_nothing_where_it_only_rea
             flights.take().iter().all(|flight| !flight.contains('Q')),
             "behind the transaction, nothing is asked"
         );
+    })
+    .await;
+}
+
+/// Answers to one tracked statement and to the question behind it, in pieces, and then to COMMIT. What the commit came to.
+async fn answered(answer: Vec<u8>, cut: usize) -> cornac::Result<()> {
+    let (mut c, mut server) = scripted::connected().await;
+    c.set_drain_timeout(Some(Duration::from_millis(50)));
+    let typed = Statement::typed("INSERT INTO t VALUES (1)", &[], &[]);
+    let script = async {
+        assert_eq!(server.read_until(b'Q').await, "PBEPBDESQ");
+        server.send_all(&[Backend::ParseComplete, Backend::BindComplete]).await;
+        server.send_all(&[Backend::CommandComplete(CommandComplete::new("BEGIN"))]).await;
+        server.send_all(&[Backend::ParseComplete, Backend::BindComplete, Backend::NoData]).await;
+        server.send_all(&[Backend::CommandComplete(CommandComplete::new("INSERT 0 1"))]).await;
+        server.ready(TransactionStatus::InTransaction).await;
+        let (front, rest) = answer.split_at(cut);
+        server.send_bytes(front).await;
+        tokio::task::yield_now().await;
+        server.send_bytes(rest).await;
+        let _ = server.read_message().await;
+        server.send_all(&[Backend::CommandComplete(CommandComplete::new("COMMIT"))]).await;
+        server.ready(TransactionStatus::Idle).await;
+        server
+    };
+    let client = async {
+        let mut transaction = c.begin().await?;
+        transaction.track();
+        assert_eq!(transaction.execute(&typed, ()).await?, 1);
+        transaction.commit().await
+    };
+    let (server, outcome) = tokio::join!(script, client);
+    drop(server);
+    outcome
+}
+
+/// A row of an answer, of values that a server may give.
+fn which(values: &[Option<&[u8]>], status: TransactionStatus, asides: bool) -> Vec<u8> {
+    let aside = |out: &mut BytesMut| {
+        if asides {
+            server::notice_response(out, &[(FieldCode::MESSAGE, "by the way")]).unwrap();
+            Backend::ParameterStatus(ParameterStatus::new("TimeZone", "UTC")).encode(out).unwrap();
+        }
+    };
+    bytes(|out| {
+        aside(out);
+        let columns: Vec<_> = values.iter().map(|_| ("x", 25, FormatCode::Text)).collect();
+        server::row_description(out, &columns)?;
+        aside(out);
+        server::data_row(out, values)?;
+        aside(out);
+        Backend::CommandComplete(CommandComplete::new("SELECT 1")).encode(out)?;
+        aside(out);
+        Backend::ReadyForQuery(status).encode(out)
+    })
+}
+
+#[tokio::test]
+async fn wire_11_what_is_asked_behind_a_statement_is_answered_in_any_pieces_and_with_asides() {
+    deadline(async {
+        let good: [Option<&[u8]>; 4] = [Some(b"1234"), Some(b"77"), Some(b"00000001"), Some(b"00ff")];
+        for asides in [false, true] {
+            let answer = which(&good, TransactionStatus::InTransaction, asides);
+            for cut in 0..=answer.len() {
+                answered(answer.clone(), cut).await.unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wire_09_nonsense_behind_a_statement_never_becomes_anybodys_answer() {
+    deadline(async {
+        // Values that say nothing: the transaction is committed, and nobody knows its number.
+        let nothings: [&[Option<&[u8]>]; 5] = [
+            &[Some(b"no number"), Some(b"1"), Some(b"1"), Some(b"1")],
+            &[Some(b"18446744073709551616"), Some(b"1"), Some(b"1"), Some(b"1")],
+            &[None, None, None, None],
+            &[Some(b"12")],
+            &[Some(b"12"), Some(b"\xff"), Some(b"1"), Some(b"1"), Some(b"more")],
+        ];
+        for values in nothings {
+            answered(which(values, TransactionStatus::InTransaction, false), 0).await.unwrap();
+        }
+        let mut refused = error("ERROR", "42501", "not for you");
+        refused.extend(bytes(|out| Backend::ReadyForQuery(TransactionStatus::InTransaction).encode(out)));
+        answered(refused, 3).await.unwrap();
+        // Replies that are not due, and ones that never end.
+        let not_due = bytes(|out| Backend::BindComplete.encode(out));
+        let row_first = bytes(|out| server::data_row(out, &[Some(b"1")]));
+        let copy = bytes(|out| server::copy_response(out, server::CopyDirection::In, FormatCode::Text, 1));
+        for answer in [not_due, row_first, copy] {
+            let error = answered(answer, 0).await.unwrap_err();
+            assert!(error.is_closed() && !error.outcome_unknown(), "COMMIT was not sent: {error:?}");
+        }
     })
     .await;
 }

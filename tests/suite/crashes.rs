@@ -48,6 +48,10 @@ async fn with_ledger(db: &Database) {
     db.simple_query("CHECKPOINT").await.unwrap();
 }
 
+/// More than fits into all buffers; and its last row does not come before the server is gone, however fast the others are.
+const LONG: &str = "SELECT repeat('x', 1000) || CASE n WHEN 100000 THEN pg_sleep(60)::text ELSE '' END
+    FROM generate_series(1, 100000) AS n";
+
 #[tokio::test]
 async fn line_03_a_server_killed_while_connecting_is_a_typed_failure_of_that_attempt() {
     deadline(async {
@@ -98,9 +102,8 @@ async fn line_03_a_server_killed_in_a_query_in_rows_and_in_copy_is_typed_and_rec
         server.stop(StopMode::Kill).unwrap();
         lost("a query", &query.await.unwrap().unwrap_err(), true);
         recovered(&mut server, &db, 0).await;
-        // Rows: more than fits into all buffers.
-        let mut rows =
-            db.rows("SELECT repeat('x', 1000) FROM generate_series(1, 1000000)", ()).await.unwrap();
+        // Rows.
+        let mut rows = db.rows(LONG, ()).await.unwrap();
         for _ in 0..10 {
             assert_eq!(rows.next().await.unwrap().unwrap().get::<&str>(0).unwrap().len(), 1000);
         }
@@ -135,8 +138,7 @@ async fn line_03_a_server_killed_in_a_query_in_rows_and_in_copy_is_typed_and_rec
         recovered(&mut server, &db, 0).await;
         // COPY out.
         let mut connection = db.checkout().await.unwrap();
-        let source =
-            cornac::copy::CopySource::query("SELECT repeat('x', 1000) FROM generate_series(1, 1000000)");
+        let source = cornac::copy::CopySource::query(LONG);
         let mut copy = connection.copy_out(source, &CopyOptions::text()).await.unwrap();
         assert_eq!(copy.next().await.unwrap().unwrap().len(), 1001);
         server.stop(StopMode::Kill).unwrap();
@@ -182,42 +184,123 @@ async fn kill_within_commit(
     task
 }
 
+/// Ends a server so that it forgets what it had not written, and has it back.
+#[derive(Clone, Copy, Debug)]
+enum Crash {
+    /// All of it is killed.
+    Server,
+    /// One of its processes is, and it starts anew within the same postmaster.
+    Backend,
+}
+
+impl Crash {
+    async fn happen(self, server: &mut Cluster, victim: i32) {
+        match self {
+            Self::Server => {
+                server.stop(StopMode::Kill).unwrap();
+                server.restart().unwrap();
+            }
+            Self::Backend => {
+                let victim = rustix::process::Pid::from_raw(victim).unwrap();
+                rustix::process::kill_process(victim, rustix::process::Signal::KILL).unwrap();
+                while Connection::connect(&server.config(SUPERUSER)).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn tx_04_a_number_that_a_crashed_server_gives_out_again_is_a_strangers() {
+    deadline(async {
+        for crash in [Crash::Server, Crash::Backend] {
+            let mut server = cluster(&[]);
+            let mut c = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
+            c.simple_query("CREATE TABLE ledger (id int4)").await.unwrap();
+            c.simple_query(DEFERRED).await.unwrap();
+            c.simple_query("CHECKPOINT").await.unwrap();
+            let mut observer = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
+            let victim = observer.process_id().unwrap();
+            let commit = async {
+                let mut transaction = c.begin().await?;
+                transaction.track();
+                transaction.execute("INSERT INTO ledger VALUES (100)", ()).await?;
+                transaction.commit().await
+            };
+            let kill = async {
+                let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+                while observer.fetch_value::<i64, _>(sql, ()).await.unwrap() == 0 {}
+                crash.happen(&mut server, victim).await;
+            };
+            let (outcome, ()) = tokio::join!(commit, kill);
+            let error = outcome.unwrap_err();
+            let ErrorKind::CommitOutcomeUnknown(lost) = error.kind() else { panic!("{error:?}") };
+            let id = lost.transaction.clone().unwrap();
+            let mut other = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
+            let next = "SELECT pg_current_xact_id()::text::int8";
+            while u64::try_from(other.fetch_value::<i64, _>(next, ()).await.unwrap()).unwrap() <= id.xid {}
+            let status: String = other
+                .fetch_value("SELECT pg_xact_status($1::text::xid8)", (id.xid.to_string(),))
+                .await
+                .unwrap();
+            let outcome = other.transaction_outcome(&id).await.unwrap();
+            let found: i64 = other.fetch_value("SELECT count(*) FROM ledger", ()).await.unwrap();
+            println!(
+                "{crash:?}: the server says {status} of the number, and {found} rows are there: {outcome:?}"
+            );
+            assert_eq!((status.as_str(), found), ("committed", 0), "the number is a stranger's now");
+            assert_eq!(outcome, TransactionOutcome::Unknown);
+            still_usable(&mut other).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tx_04_a_server_that_was_stopped_in_order_remembers_a_commit() {
     deadline(async {
         let mut server = cluster(&[]);
         let mut c = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
         c.simple_query("CREATE TABLE ledger (id int4)").await.unwrap();
-        c.simple_query(DEFERRED).await.unwrap();
-        c.simple_query("CHECKPOINT").await.unwrap();
-        let mut observer = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
-        let commit = async {
-            let mut transaction = c.begin().await?;
+        // Which transaction it is, is told where its COMMIT is lost.
+        let id = {
+            let proxy = Proxy::start(server.port(), vec![]).await.unwrap();
+            let config = server.config(SUPERUSER).port(proxy.port());
+            let mut cut = Connection::connect(&config).await.unwrap();
+            let mut transaction = cut.begin().await.unwrap();
             transaction.track();
-            transaction.execute("INSERT INTO ledger VALUES (100)", ()).await?;
-            transaction.commit().await
+            transaction.execute("INSERT INTO ledger VALUES (1)", ()).await.unwrap();
+            let one: i32 = transaction.fetch_value("SELECT 1", ()).await.unwrap();
+            assert_eq!(one, 1);
+            // The connection ends with the proxy.
+            drop(proxy);
+            let error = transaction.commit().await.unwrap_err();
+            let ErrorKind::CommitOutcomeUnknown(lost) = error.kind() else { panic!("{error:?}") };
+            lost.transaction.clone().unwrap()
         };
-        let kill = async {
-            let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-            while observer.fetch_value::<i64, _>(sql, ()).await.unwrap() == 0 {}
-            server.stop(StopMode::Kill).unwrap();
-            server.restart().unwrap();
-        };
-        let (outcome, ()) = tokio::join!(commit, kill);
-        let error = outcome.unwrap_err();
-        let ErrorKind::CommitOutcomeUnknown(lost) = error.kind() else { panic!("{error:?}") };
-        let id = lost.transaction.clone().unwrap();
+        // It was rolled back, as COMMIT did not arrive. Another one of a known number is committed.
+        let mut transaction = c.begin().await.unwrap();
+        transaction.execute("INSERT INTO ledger VALUES (2)", ()).await.unwrap();
+        let xid: String = transaction.fetch_value("SELECT pg_current_xact_id()::text", ()).await.unwrap();
+        transaction.commit().await.unwrap();
+        let mut committed = id.clone();
+        committed.xid = xid.parse().unwrap();
+        drop(c);
+        server.stop(StopMode::Fast).unwrap();
+        server.restart().unwrap();
         let mut other = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
-        let next = "SELECT pg_current_xact_id()::text::int8";
-        while u64::try_from(other.fetch_value::<i64, _>(next, ()).await.unwrap()).unwrap() <= id.xid {}
-        let status: String =
-            other.fetch_value("SELECT pg_xact_status($1::text::xid8)", (id.xid.to_string(),)).await.unwrap();
-        let outcome = other.transaction_outcome(&id).await.unwrap();
-        let found: i64 = other.fetch_value("SELECT count(*) FROM ledger", ()).await.unwrap();
-        println!("the server says {status} of the number, and {found} rows are there: {outcome:?}");
-        assert_eq!((status.as_str(), found), ("committed", 0), "the number is a stranger's now");
-        assert_eq!(outcome, TransactionOutcome::Unknown);
-        still_usable(&mut other).await;
+        assert_eq!(other.transaction_outcome(&id).await.unwrap(), TransactionOutcome::Aborted);
+        assert_eq!(other.transaction_outcome(&committed).await.unwrap(), TransactionOutcome::Committed);
+        // Whatever operators and types somebody has made: these would call everything the same, and nothing.
+        let sql = "CREATE SCHEMA evil;
+                   CREATE FUNCTION evil.yes(text, text) RETURNS bool LANGUAGE sql AS 'SELECT true';
+                   CREATE OPERATOR evil.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.yes);
+                   CREATE FUNCTION evil.no(text, text) RETURNS bool LANGUAGE sql AS 'SELECT false';
+                   CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.no);
+                   SET search_path = evil, pg_catalog";
+        other.simple_query(sql).await.unwrap();
+        assert_eq!(other.transaction_outcome(&committed).await.unwrap(), TransactionOutcome::Committed);
     })
     .await;
 }

@@ -9,6 +9,7 @@ use cornac::{
     testing,
 };
 use cornac_tests::log::Log;
+use cornac_tests::memory::Memory;
 use cornac_tests::{TestDatabase, deadline, shared, still_usable};
 
 async fn one_connection(database: &TestDatabase) -> Database {
@@ -264,6 +265,112 @@ async fn a_checkout_that_times_out_says_what_the_pool_looked_like() {
         assert_eq!(db.holders().len(), 1);
         drop(held);
         db.execute("SELECT 1", ()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn statements_that_may_run_twice_do_when_their_shared_connection_is_lost() {
+    deadline(async {
+        let database = shared().database().await;
+        let db = Database::builder().min_size(0).multiplex(1).connect_with(database.config()).await.unwrap();
+        db.simple_query("CREATE SEQUENCE s").await.unwrap();
+        let sql = "SELECT CASE WHEN nextval('s') = 1 THEN pg_terminate_backend(pg_backend_pid()) END, pg_sleep(0.1)";
+        let lost = db.execute(sql, ()).await.unwrap_err();
+        assert!(lost.outcome_unknown(), "{lost}");
+        db.execute("SELECT setval('s', 1, false)", ()).await.unwrap();
+        assert_eq!(db.execute(Statement::new(sql).idempotent(), ()).await.unwrap(), 1);
+        let runs: i64 = db.fetch_value("SELECT last_value FROM s", ()).await.unwrap();
+        assert_eq!(runs, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_error_is_not_kept_by_the_connection_that_told_it() {
+    deadline(async {
+        let database = shared().database().await;
+        let db = Database::builder().min_size(0).max_size(20).connect_with(database.config()).await.unwrap();
+        db.warm_up(20, Duration::from_secs(30)).await.unwrap();
+        let sql = "DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 900000); END $$";
+        let fail = async || {
+            let mut held = Vec::new();
+            for _ in 0..20 {
+                let mut c = db.checkout().await.unwrap();
+                assert!(c.execute(sql, ()).await.is_err());
+                held.push(c);
+            }
+        };
+        fail().await;
+        let before = Memory::of_process().unwrap().resident;
+        // In a transaction, where it is kept for as long as that is open.
+        for _ in 0..20 {
+            let mut tx = db.begin().await.unwrap();
+            assert!(tx.execute(sql, ()).await.is_err() && tx.failure().is_some());
+        }
+        fail().await;
+        let mut c = db.checkout().await.unwrap();
+        still_usable(&mut c).await;
+        let grown = Memory::of_process().unwrap().resident.saturating_sub(before);
+        println!("20 connections, of which each has told errors of 900 KB: {grown} bytes more");
+        assert!(grown < 8 << 20, "{grown}");
+        assert!(before < 120 << 20, "{before} bytes after the first errors");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn settings_of_the_startup_are_what_they_are_whatever_is_in_them() {
+    deadline(async {
+        let database = shared().database().await;
+        for value in ["plain", "two words", "a\\b \\ c", "tab\there", "line\nthere", ""] {
+            let config = database.config().clone().setting("app.one", value).setting("app.two", "2");
+            let mut c = cornac::Connection::connect(&config).await.unwrap();
+            let sql = "SELECT current_setting('app.one'), current_setting('app.two')";
+            let set: (String, String) = c.fetch_one(sql, ()).await.unwrap();
+            assert_eq!(set, (value.to_owned(), "2".to_owned()));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cache_04_a_temporary_table_that_a_query_makes_is_noticed_on_every_way() {
+    deadline(async {
+        let database = shared().database().await;
+        let mut c = database.connect().await;
+        c.simple_query("CREATE TABLE mine AS SELECT 'permanent' AS whose").await.unwrap();
+        let whose = "SELECT whose FROM mine";
+        for sql in [
+            "CREATE TEMP TABLE mine AS SELECT 'temporary' AS whose",
+            "SELECT 'temporary' AS whose INTO TEMP mine",
+        ] {
+            for way in 0..4 {
+                c.execute("DROP TABLE IF EXISTS pg_temp.mine", ()).await.unwrap();
+                assert_eq!(c.fetch_value::<String, _>(whose, ()).await.unwrap(), "permanent");
+                c.keep();
+                match way {
+                    0 => drop(c.execute(sql, ()).await.unwrap()),
+                    // It is parsed already, so that it travels as most do.
+                    1 => {
+                        let prepared = c.prepare(sql).await.unwrap();
+                        c.execute(&prepared, ()).await.unwrap();
+                    }
+                    2 => {
+                        let mut pipeline = c.pipeline();
+                        pipeline.push(sql, ());
+                        let mut results = pipeline.run().await.unwrap();
+                        assert!(results.execute().await.unwrap().is_done());
+                        results.finish().await.unwrap();
+                    }
+                    _ => drop(c.fetch_all::<(i32,), _>(sql, ()).await),
+                }
+                assert!(c.is_session_changed(), "{sql}, {way}");
+                assert_eq!(c.fetch_value::<String, _>(whose, ()).await.unwrap(), "temporary", "{sql}, {way}");
+            }
+        }
+        c.execute("DROP TABLE pg_temp.mine", ()).await.unwrap();
+        still_usable(&mut c).await;
     })
     .await;
 }

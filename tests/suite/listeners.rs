@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cornac::{Database, ErrorKind, ListenEvent, Listener};
 use cornac_tests::memory::Memory;
-use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, StopMode, deadline, shared};
+use cornac_tests::{
+    Cluster, ClusterOptions, Direction, Proxy, SUPERUSER, StopMode, deadline, deadline_of, shared,
+};
 
 async fn heard(listener: &mut Listener) -> (String, String) {
     match listener.next().await.unwrap() {
@@ -92,6 +94,42 @@ async fn ha_05_a_hundred_thousand_notifications_wait_for_a_reader_that_sleeps() 
         let grown = Memory::of_process().unwrap().peak.saturating_sub(before.peak);
         println!("100000 notifications of 12 MB in all: {grown} bytes more at the peak");
         assert!(grown < 16 << 20, "{grown}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ha_04_a_silent_network_is_noticed_by_a_listener_that_hears_nothing() {
+    // Of a clock that runs ahead.
+    deadline_of(1_000, async {
+        let database = shared().database().await;
+        let config = database.config();
+        let proxy = Proxy::start(config.hosts()[0].port, vec![]).await.unwrap();
+        let db = Database::connect_with(&config.clone().port(proxy.port())).await.unwrap();
+        let mut listener = db.listen(&["a"]).await.unwrap();
+        // While the network works, a silence is looked into, and is nothing to speak of.
+        let answered = u64::try_from(proxy.recording().to_client.len()).unwrap();
+        let a_minute_later = async {
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(61)).await;
+            tokio::time::resume();
+            proxy.wait_until(Direction::ToClient, answered + 1).await;
+        };
+        tokio::select! {
+            biased;
+            heard = listener.next() => panic!("{heard:?}"),
+            () = a_minute_later => {}
+        }
+        assert!(listener.process_id().is_some());
+        proxy.silence();
+        // The clock runs ahead whenever nobody has anything to do.
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let quiet = tokio::time::timeout(Duration::from_secs(200), listener.next()).await;
+        tokio::time::resume();
+        println!("the listener has noticed, {:?} after it began", began.elapsed());
+        assert!(quiet.is_err(), "there is nobody to connect to: {quiet:?}");
+        assert_eq!(listener.process_id(), None, "it has given the old connection up");
     })
     .await;
 }

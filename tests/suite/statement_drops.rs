@@ -100,6 +100,34 @@ async fn drop_02_a_transaction_can_be_dropped_at_every_byte() {
 }
 
 #[tokio::test]
+async fn drop_02_a_tracked_transaction_can_be_dropped_at_every_byte() {
+    dropped_everywhere("tracked transaction", 3, async |connection, id| {
+        let mut transaction = connection.begin().await?;
+        transaction.track();
+        // The question behind a statement that writes nothing yet, one that does, a simple one, and none behind the last.
+        let sum: i64 = transaction.fetch_value(uncached("SELECT $1::int8 + 1"), (id,)).await?;
+        assert_eq!(sum, id + 1, "no answer of another statement");
+        transaction.execute(uncached(INSERT), (id,)).await?;
+        transaction.execute(Statement::new(INSERT).mode(StatementMode::Simple), (id,)).await?;
+        transaction.execute(uncached(INSERT), (id,)).await?;
+        transaction.commit().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn drop_02_a_tracked_transaction_that_is_left_can_be_dropped_at_every_byte() {
+    dropped_everywhere("tracked transaction that is left", 1, async |connection, id| {
+        let mut transaction = connection.begin().await?;
+        transaction.track();
+        transaction.execute(uncached(INSERT), (id,)).await?;
+        drop(transaction);
+        connection.execute(uncached(INSERT), (id,)).await.map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn drop_02_a_transaction_that_is_rolled_back_can_be_dropped_at_every_byte() {
     dropped_everywhere("rollback", 1, async |connection, id| {
         let mut transaction = connection.begin().await?;

@@ -220,7 +220,7 @@ impl DatabaseBuilder {
 
 /// Multiplexing.
 impl DatabaseBuilder {
-    /// Sends single statements on [`Database`] over so many shared connections, in place of one of the pool for each: several times the statements a second of a busy service, from a few
+    /// Sends single statements on [`Database`] over so many shared connections (beside `max_size`), in place of one of the pool for each: several times the statements a second of a busy service, from a few
     /// connections. 0, the default: off.
     ///
     /// It is for statements that are short. Results are read as a whole, of up to [`SharedOptions::result_bytes_max`](crate::shared::SharedOptions::result_bytes_max) bytes; a statement that runs for longer than a few
@@ -243,8 +243,8 @@ impl DatabaseBuilder {
 impl DatabaseBuilder {
     /// Whether a COMMIT whose answer was lost is looked into: the server is asked, over another connection, what became of the transaction, for at most 10 s. Then [`commit`](crate::Transaction::commit)
     /// is `Ok`, or an [`ErrorKind::CommitLost`](crate::ErrorKind::CommitLost), which says that it was rolled back. Only what no server can say stays
-    /// [`ErrorKind::CommitOutcomeUnknown`](crate::ErrorKind::CommitOutcomeUnknown): of a transaction that wrote nothing, after a failover, or when there is no server to be had in time. A server that was restarted meanwhile can say for certain that it is committed only with
-    /// `track_commit_timestamp = on`, since one that crashed gives numbers out again. Off by default.
+    /// [`ErrorKind::CommitOutcomeUnknown`](crate::ErrorKind::CommitOutcomeUnknown): of a transaction that wrote nothing, after a failover, or when there is no server to be had in time. A server that has crashed meanwhile can say for certain that it is committed only with
+    /// `track_commit_timestamp = on`, since it gives numbers out again that it had not written to disk. Off by default.
     ///
     /// It costs no round trip, but some work at the server: behind the statements of a transaction, its number is asked for until it has one.
     pub fn resolve_commit(self, resolves: bool) -> Self {

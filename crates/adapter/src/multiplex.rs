@@ -127,10 +127,9 @@ impl Drop for Seat<'_> {
     }
 }
 
-/// Whether a statement that a shared connection did not run may run on another connection: nothing of it was sent.
+/// Whether it is a statement that a shared connection does not take: nothing of it was sent.
 pub(crate) fn belongs_elsewhere(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Shared(SharedError::NotAllowed { .. }))
-        || error.is_closed() && !error.outcome_unknown()
 }
 
 fn nanos(time: Duration) -> u64 {

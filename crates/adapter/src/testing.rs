@@ -1,6 +1,6 @@
 //! For tests of one's own: a database for each test, and a transaction that is always rolled back. With the feature `testing`.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -73,19 +73,16 @@ impl TestDatabase {
     ///
     /// As [`create`](Self::create).
     pub async fn from_template_with(server: &Config, template: &str) -> Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let number = NEXT.fetch_add(1, Relaxed);
-        let name = format!("cornac_test_{}_{number}", std::process::id());
+        // By chance: other processes, on other machines too, may have the same server and the same process id.
+        let name = format!("cornac_test_{:016x}", RandomState::new().hash_one(std::process::id()));
         let template = Identifier::new(template).map_err(CopyError::from)?;
-        let sql = format!("DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name} TEMPLATE {template}");
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         let mut connection = Connection::connect(server).await?;
         let mut tries = RetryPolicy::new(20).cap(Duration::from_millis(500)).start();
-        for statement in sql.split("; ") {
-            while let Err(error) = connection.simple_query(statement).await {
-                // Two tests copy it at the same time.
-                if error.sql_state() != Some(SqlState::OBJECT_IN_USE) || !tries.wait().await {
-                    return Err(error);
-                }
+        while let Err(error) = connection.simple_query(&create).await {
+            // Two tests copy it at the same time.
+            if error.sql_state() != Some(SqlState::OBJECT_IN_USE) || !tries.wait().await {
+                return Err(error);
             }
         }
         connection.close().await?;

@@ -111,6 +111,10 @@ impl Drop for Flight<'_> {
         if connection.session.is_settled() && !connection.session.has_unsent() {
             return;
         }
+        if connection.session.is_postscript_next() {
+            // All of its own is answered. What is left is the connection's question, and goes on with its next use.
+            return;
+        }
         let progress = connection.session.take_back(manifest.checkpoint);
         if progress == Progress::Unsent {
             connection.statements.names().retire_again(std::mem::take(&mut manifest.closing));

@@ -56,7 +56,11 @@ impl Player {
         match choices.below(22) {
             0 => {
                 let sql = if choices.below(4) == 0 { "" } else { "SELECT 1" };
-                self.request(|session| session.query(sql));
+                if choices.below(4) == 0 {
+                    self.request(|session| session.postscript(sql));
+                } else {
+                    self.request(|session| session.query(sql));
+                }
             }
             1 => self.request(|session| session.parse("s", "SELECT $1", &[23])),
             2 => {

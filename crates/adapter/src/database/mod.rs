@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use cornac_conn::{Config, Connection, Error, Result, SharedOptions};
 use cornac_pool::{Holder, OutOfRange, Pool, Stats};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 pub use self::monitoring::Health;
 pub use self::transactions::Retrying;
@@ -288,7 +288,8 @@ impl Database {
             None => Ok(()),
         };
         if let Some(multiplex) = &self.inner.multiplex {
-            multiplex.close().await;
+            // What is left of them then is closed with the last who waits for an answer.
+            let _ = timeout_at(deadline, multiplex.close()).await;
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let closed = self.inner.pool.close(left).await;

@@ -308,7 +308,8 @@ impl Desk {
 
 impl Lender for Lent {
     fn connection(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("it is there until it is put back")
+        // Only `drop` takes it out, and nobody calls this after that.
+        self.connection.as_mut().expect("it is there until it is dropped")
     }
 
     fn transaction_ended(&mut self) {

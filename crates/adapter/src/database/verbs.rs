@@ -31,6 +31,8 @@ macro_rules! on_a_connection {
                     let $connection = &seat.connection;
                     match $run.instrument(watch.span.clone()).await {
                         Err(error) if belongs_elsewhere(&error) => {}
+                        Err(error)
+                            if $database.may_run_again(&error, $statement.statement().is_idempotent()) => {}
                         outcome => return $database.watched(&watch, &$statement.statement(), outcome),
                     }
                 }

@@ -300,7 +300,11 @@ impl Config {
     /// One setting of the session more, beside those in `options`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
-        let escaped = value.replace('\\', "\\\\").replace(' ', "\\ ");
+        let is_special = |letter: char| letter == '\\' || letter.is_whitespace();
+        let escaped: String = value
+            .chars()
+            .flat_map(|letter| is_special(letter).then_some('\\').into_iter().chain([letter]))
+            .collect();
         let before = self.options.take().map(|options| options + " ").unwrap_or_default();
         self.options = Some(format!("{before}-c {name}={escaped}"));
         self

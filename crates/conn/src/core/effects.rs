@@ -49,9 +49,9 @@ pub(crate) fn of_command(tag: &[u8], sql: &str) -> Aftermath {
     let changes_session = match verb_of(tag) {
         b"LISTEN" | b"LOAD" | b"DECLARE" | b"RESET" | b"DISCARD" => true,
         b"SET" => {
-            !(tag == b"SET CONSTRAINTS"
-                || begins_with(sql, "set local")
-                || begins_with(sql, "set transaction"))
+            let ends_with_transaction = begins_with(sql, "set local") || begins_with(sql, "set transaction");
+            // Behind another one, a statement is not the one that the text begins with.
+            tag != b"SET CONSTRAINTS" && !(ends_with_transaction && is_one_statement(sql))
         }
         _ => effect == Effect::TemporaryMade,
     };
@@ -138,6 +138,12 @@ fn made_by_a_query(sql: &str) -> Effect {
     }
 }
 
+/// Whether a text is one statement for certain.
+fn is_one_statement(sql: &str) -> bool {
+    let blank = |letter: char| letter == ';' || letter.is_whitespace();
+    !sql.trim_end_matches(blank).contains(';')
+}
+
 fn begins_with(text: &str, word: &str) -> bool {
     let beginning = text.trim_start().as_bytes().get(..word.len());
     beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(word.as_bytes()))
@@ -203,6 +209,8 @@ mod tests {
             ("BEGIN", "BEGIN", false, false),
             ("SET", "SET work_mem = '1MB'", false, true),
             ("SET", "SET LOCAL work_mem = '1MB'", false, false),
+            ("SET", "SET LOCAL work_mem = '1MB'; ", false, false),
+            ("SET", "SET LOCAL work_mem = '1MB'; SET work_mem = '2MB'", false, true),
             ("SET", "SET TRANSACTION READ ONLY", false, false),
             ("SET CONSTRAINTS", "SET CONSTRAINTS ALL DEFERRED", false, false),
             ("RESET", "RESET ALL", false, true),

@@ -115,9 +115,9 @@ impl Connection {
             return Err(Error::usage(NESTED, Delivery::NotSent));
         }
         let state = &mut self.transaction;
+        state.end();
+        state.is_managed = true;
         state.pending_begin = Some(options.begin());
-        state.failure = None;
-        state.tracking = None;
         Ok(Begun(state.ended))
     }
 
@@ -210,38 +210,42 @@ impl<'c> Transaction<'c> {
     ///
     /// Dropped before COMMIT was sent, the transaction is rolled back; later, it may be committed.
     pub async fn commit(mut self) -> Result<()> {
-        let (begun, savepoint) = (self.begun, self.savepoint);
-        let connection = self.lease.connection();
-        connection.settle().await?;
-        if connection.has_pending_begin() {
-            connection.transaction.pending_begin = None;
+        if !self.has_something_to_end().await? {
+            let failure = self.lease.connection().transaction.failure.take();
             self.set_over();
-            return match self.lease.connection().transaction.failure.take() {
-                // BEGIN itself was refused.
-                Some(failure) => Err(rolled_back(Some(failure))),
-                None => Ok(()),
-            };
+            // BEGIN itself was refused, or nothing was asked for.
+            return failure.map_or(Ok(()), |failure| Err(rolled_back(Some(failure))));
         }
-        if let Err(error) = connection.check_is_in(begun) {
-            self.end_if_idle();
-            return Err(error);
-        }
-        match savepoint {
+        match self.savepoint {
             None => self.commit_whole().await,
             Some(number) => self.release(number).await,
         }
+    }
+
+    /// Whether anything of the transaction has run. The connection is settled then, and the transaction still the one that was begun.
+    async fn has_something_to_end(&mut self) -> Result<bool> {
+        let begun = self.begun;
+        let connection = self.lease.connection();
+        connection.settle().await?;
+        if connection.has_pending_begin() {
+            return Ok(false);
+        }
+        let checked = connection.check_is_in(begun);
+        if checked.is_err() && connection.transaction_status() == TransactionStatus::Idle {
+            self.set_over();
+        }
+        checked.map(|()| true)
     }
 
     async fn commit_whole(&mut self) -> Result<()> {
         let connection = self.lease.connection();
         let id = connection.transaction.tracking.take().and_then(|tracking| tracking.id);
         let tag = connection.transaction_command("COMMIT").await;
+        let failure = connection.transaction.failure.take();
         // Whatever came of it: the transaction is over, or the connection is.
         self.set_over();
         match tag {
-            Ok(tag) if tag == "ROLLBACK" => {
-                Err(rolled_back(self.lease.connection().transaction.failure.take()))
-            }
+            Ok(tag) if tag == "ROLLBACK" => Err(rolled_back(failure)),
             Ok(_) => Ok(()),
             Err(error) if error.outcome_unknown() => {
                 let lost = error.into_unknown_commit(id);
@@ -277,26 +281,22 @@ impl<'c> Transaction<'c> {
     ///
     /// When dropped, the transaction is rolled back all the same.
     pub async fn rollback(mut self) -> Result<()> {
-        let (begun, savepoint) = (self.begun, self.savepoint);
-        let connection = self.lease.connection();
-        connection.settle().await?;
-        if connection.has_pending_begin() {
-            connection.transaction.pending_begin = None;
-            self.set_over();
-            return Ok(());
+        if self.has_something_to_end().await? {
+            let (sql, is_whole) = (self.undoing(), self.savepoint.is_none());
+            let connection = self.lease.connection();
+            if is_whole {
+                connection.transaction.tracking = None;
+            }
+            connection.transaction_command(&sql).await?;
+            connection.transaction.failure = None;
         }
-        if let Err(error) = connection.check_is_in(begun) {
-            self.end_if_idle();
-            return Err(error);
-        }
-        if savepoint.is_none() {
-            connection.transaction.tracking = None;
-        }
-        let sql = savepoint.map_or_else(|| "ROLLBACK".to_owned(), undo);
-        connection.transaction_command(&sql).await?;
-        connection.transaction.failure = None;
         self.set_over();
         Ok(())
+    }
+
+    /// What rolls back what has run in it.
+    fn undoing(&self) -> String {
+        self.savepoint.map_or_else(|| "ROLLBACK".to_owned(), undo)
     }
 
     /// Finds out the transaction's number on the way, behind its statements and without a round trip more, so that [`ErrorKind::CommitOutcomeUnknown`] can say which transaction it
@@ -312,15 +312,11 @@ impl<'c> Transaction<'c> {
 
     fn set_over(&mut self) {
         self.end = End::Over;
+        if self.savepoint.is_none() {
+            self.lease.connection().transaction.end();
+        }
         if let Lease::Lent(lender) = &mut self.lease {
             lender.transaction_ended();
-        }
-    }
-
-    /// SQL has ended the transaction. If it has begun another one, that is rolled back.
-    fn end_if_idle(&mut self) {
-        if self.lease.connection().transaction_status() == TransactionStatus::Idle {
-            self.set_over();
         }
     }
 }
@@ -359,21 +355,21 @@ impl Client for Transaction<'_> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        if self.end == End::Leave {
+        if matches!(self.end, End::Leave | End::Over) {
             return;
         }
+        let sql = self.undoing();
+        let is_whole = self.savepoint.is_none();
         let connection = self.lease.connection();
         let nothing_has_run = connection.has_pending_begin() && connection.session.is_settled();
         connection.transaction.pending_begin = None;
-        if self.savepoint.is_none() {
-            connection.transaction.tracking = None;
+        connection.transaction.failure = None;
+        if is_whole {
+            connection.transaction.end();
         }
-        if self.end == End::Over || nothing_has_run || connection.is_closed() {
+        if nothing_has_run || connection.is_closed() {
             return;
         }
-        connection.transaction.failure = None;
-        let sql = self.savepoint.map_or_else(|| "ROLLBACK".to_owned(), undo);
-        let connection = self.lease.connection();
         match connection.session.query(&sql) {
             Ok(()) => {
                 connection.cancel_state.set_busy();

@@ -14,6 +14,8 @@ use crate::transaction::tracking::Tracking;
 /// What a connection knows of its transaction, beside the status that ReadyForQuery tells.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionState {
+    /// A [`Transaction`](super::Transaction) is about: what is said of its failures is kept for it.
+    pub(super) is_managed: bool,
     /// The BEGIN of a transaction in which nothing has run yet: it travels with the first statement.
     pub(super) pending_begin: Option<Arc<str>>,
     /// How many transactions have ended by a command of which the connection has seen the tag.
@@ -46,9 +48,20 @@ impl TransactionState {
         self.tracking.is_some()
     }
 
+    /// Nothing of a transaction is kept any more.
+    pub(super) fn end(&mut self) {
+        self.is_managed = false;
+        self.pending_begin = None;
+        self.failure = None;
+        self.tracking = None;
+    }
+
     /// The server has refused something. That the transaction has failed is no news.
     #[cold]
     pub(crate) fn handle_refusal(&mut self, refusal: &ErrorResponse<'_>) {
+        if !self.is_managed {
+            return;
+        }
         let refusal = ServerMessage::from(*refusal);
         if refusal.code() != Some(SqlState::IN_FAILED_SQL_TRANSACTION) {
             self.failure = Some(Box::new(refusal));

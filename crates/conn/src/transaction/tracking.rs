@@ -1,5 +1,6 @@
 //! Which transaction it was, in case the answer to its COMMIT is lost.
 
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use cornac_proto::SqlState;
@@ -8,6 +9,7 @@ use cornac_proto::session::Closed;
 
 use crate::client::Client;
 use crate::connection::Connection;
+use crate::core::qualified::qualified;
 use crate::error::Result;
 
 /// The number of a transaction, and the history in which it has that number.
@@ -22,8 +24,9 @@ pub struct TransactionId {
     pub system_identifier: String,
     /// How often the cluster's history has forked: each promotion begins a new one.
     pub timeline: String,
-    /// When the server was started that gave the number out, in microseconds since 1970. One that crashes forgets numbers of which nothing had been written to disk, and gives them out again.
-    pub server_start: String,
+    /// When the statistics of the server were last reset (`pg_stat_bgwriter`), which it does when it recovers from a crash. Then it has forgotten numbers of which nothing had been written to
+    /// disk, and gives them out again.
+    pub stats_reset: String,
 }
 
 /// How much is known.
@@ -32,21 +35,26 @@ pub(super) struct Tracking {
     pub(super) id: Option<TransactionId>,
 }
 
-/// What is asked behind the statements of a transaction until it has a number, which it gets when it first writes. While it has none, nothing but that is looked at.
+/// What is asked behind the statements of a transaction until it has a number, which it gets when it first writes. While it has none, nothing but that is looked at. It names no operator
+/// and no type, so that it means the same under every `search_path`.
 const WHICH: &str = "SELECT x, (SELECT system_identifier FROM pg_catalog.pg_control_system()), \
     pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8), \
-    (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::int8 \
+    (SELECT pg_catalog.encode(pg_catalog.timestamptz_send(stats_reset), 'hex') FROM pg_catalog.pg_stat_bgwriter) \
     FROM pg_catalog.pg_current_xact_id_if_assigned() x WHERE x IS NOT NULL";
 
-/// What becomes of a transaction of a lost connection, as far as a server can say. After a restart, the commit of that number may be a stranger's, unless the server has kept when it was.
-const STATUS: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'elsewhere' \
-    WHEN (SELECT system_identifier FROM pg_catalog.pg_control_system())::text <> $2 THEN 'elsewhere' \
-    WHEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) <> $3 THEN 'elsewhere' \
-    WHEN pg_catalog.pg_xact_status($1::text::xid8) = 'committed' \
-    AND (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000000)::int8::text <> $4 \
-    AND (pg_catalog.current_setting('track_commit_timestamp') = 'off' \
-    OR NOT coalesce(pg_catalog.pg_xact_commit_timestamp($1::text::xid8::xid) < pg_catalog.pg_postmaster_start_time(), false)) \
-    THEN 'restarted' ELSE pg_catalog.pg_xact_status($1::text::xid8) END";
+/// What becomes of a transaction of a lost connection, as far as a server can say. After a crash, the commit of that number may be a stranger's, unless the server has kept when it was.
+static STATUS: LazyLock<String> = LazyLock::new(|| {
+    qualified(
+        "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'elsewhere' \
+         WHEN (SELECT system_identifier FROM pg_catalog.pg_control_system())::text <> $2 THEN 'elsewhere' \
+         WHEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) <> $3 THEN 'elsewhere' \
+         WHEN pg_catalog.pg_xact_status($1::text::xid8) = 'committed' \
+         AND (SELECT pg_catalog.encode(pg_catalog.timestamptz_send(stats_reset), 'hex') FROM pg_catalog.pg_stat_bgwriter) <> $4 \
+         AND (pg_catalog.current_setting('track_commit_timestamp') = 'off' \
+         OR NOT coalesce(pg_catalog.pg_xact_commit_timestamp($1::text::xid8::xid) < (SELECT stats_reset FROM pg_catalog.pg_stat_bgwriter), false)) \
+         THEN 'crashed' ELSE pg_catalog.pg_xact_status($1::text::xid8) END",
+    )
+});
 
 /// What a server says of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +66,8 @@ pub enum TransactionOutcome {
     Aborted,
     /// It is still open: its backend has not noticed yet that its client is gone.
     InProgress,
-    /// The server cannot know: it is another one, its history has forked, it was too long ago, or the server was restarted since, says that a transaction of this number is committed, and has
-    /// not kept when (`track_commit_timestamp`): after a crash, that may be another transaction.
+    /// The server cannot know: it is another one, its history has forked, it was too long ago, or the server has crashed since, says that a transaction of this number is committed, and has
+    /// not kept when (`track_commit_timestamp`): that may be another transaction.
     Unknown,
 }
 
@@ -74,8 +82,8 @@ impl Connection {
     ///
     /// As said at [`Connection`].
     pub async fn transaction_outcome(&mut self, id: &TransactionId) -> Result<TransactionOutcome> {
-        let params = (id.xid.to_string(), &id.system_identifier, &id.timeline, &id.server_start);
-        let status: Option<String> = match self.fetch_value(STATUS, params).await {
+        let params = (id.xid.to_string(), &id.system_identifier, &id.timeline, &id.stats_reset);
+        let status: Option<String> = match self.fetch_value(&*STATUS, params).await {
             // A number that it has not given out yet.
             Err(error) if error.sql_state() == Some(SqlState::INVALID_PARAMETER_VALUE) => None,
             status => status?,
@@ -115,11 +123,11 @@ impl Connection {
             let value = values.next()?.ok()??;
             std::str::from_utf8(value).ok().map(str::to_owned)
         };
-        if let (Some(xid), Some(system_identifier), Some(timeline), Some(server_start)) =
+        if let (Some(xid), Some(system_identifier), Some(timeline), Some(stats_reset)) =
             (next(), next(), next(), next())
         {
             let xid = xid.parse().ok();
-            let id = xid.map(|xid| TransactionId { xid, system_identifier, timeline, server_start });
+            let id = xid.map(|xid| TransactionId { xid, system_identifier, timeline, stats_reset });
             if let Some(tracking) = &mut self.transaction.tracking {
                 tracking.id = id;
             }

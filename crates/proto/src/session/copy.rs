@@ -174,19 +174,24 @@ fn fill_in_length(out: &mut BytesMut, start: usize, len: usize) -> Result<(), En
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::auth::scram::ClientNonce;
     use crate::handshake::{Handshake, HandshakeConfig, Step};
 
-    /// A session that takes COPY data, with nothing unsent.
-    fn copying_in() -> Session {
+    /// A session that nothing was asked of yet.
+    pub(in crate::session) fn settled() -> Session {
         let nonce = ClientNonce::from_printable("cornac").unwrap();
         let mut handshake = Handshake::new(HandshakeConfig::new("app"), nonce).unwrap();
         handshake.handle_sent(handshake.unsent().len());
         handshake.handle_bytes(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
         let Ok(Step::Ready(established)) = handshake.poll_step() else { panic!("not ready") };
-        let mut session = established.session;
+        established.session
+    }
+
+    /// A session that takes COPY data, with nothing unsent.
+    fn copying_in() -> Session {
+        let mut session = settled();
         session.execute("", 0).unwrap();
         session.handle_sent(session.unsent().len());
         session.handle_bytes(b"G\0\0\0\x07\0\0\0");

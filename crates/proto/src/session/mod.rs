@@ -4,6 +4,7 @@ mod answer;
 mod copy;
 mod ledger;
 mod parameters;
+mod postscript;
 mod queue;
 mod run;
 mod segment;
@@ -56,6 +57,8 @@ pub struct Session {
     unwanted: LedgerMark,
     /// The CopyData message that can still grow.
     copy_data: copy::LastCopyData,
+    /// Where in the stream of bytes the last postscript begins.
+    postscript: u64,
 }
 
 /// Why a session takes no more requests. Cheap to clone: every later error carries it.
@@ -156,6 +159,7 @@ impl Session {
             copy_in_end: 0,
             unwanted: LedgerMark::default(),
             copy_data: copy::LastCopyData::default(),
+            postscript: 0,
         }
     }
 
@@ -168,27 +172,6 @@ impl Session {
     /// As every command: [`CommandError`], and nothing was written.
     pub fn query(&mut self, sql: &str) -> Result<(), CommandError> {
         self.request(Owed::Query(Output::Awaited), |out| message::query(out, sql))
-    }
-
-    /// As [`query`](Self::query), for a question that the owner of the session asks behind the requests of a caller's, who is not to see the answer. Whose turn it is tells
-    /// [`is_postscript_next`](Self::is_postscript_next).
-    ///
-    /// # Errors
-    ///
-    /// As every command.
-    pub fn postscript(&mut self, sql: &str) -> Result<(), CommandError> {
-        self.request(Owed::Postscript(Output::Awaited), |out| message::query(out, sql))
-    }
-
-    /// Whether the next reply belongs to a [`postscript`](Self::postscript).
-    #[inline]
-    pub fn is_postscript_next(&self) -> bool {
-        self.ledger.is_postscript()
-    }
-
-    /// Whether the newest request is a [`postscript`](Self::postscript), not fully answered.
-    pub fn ends_with_postscript(&self) -> bool {
-        self.ledger.ends_with_postscript()
     }
 
     /// Parse: prepares `sql` as `statement` (empty: the unnamed one). A type of 0 is left to the server.
@@ -513,11 +496,12 @@ impl Session {
         !self.send.is_empty()
     }
 
-    /// How far the requests behind `checkpoint` have got.
+    /// How far the requests behind `checkpoint` have got. A [`postscript`](Self::postscript) behind all of them is none of them.
     pub fn progress(&self, checkpoint: Checkpoint) -> Progress {
-        if self.send.position_sent() <= checkpoint.position {
+        let sent = self.send.position_sent();
+        if sent <= checkpoint.position {
             Progress::Unsent
-        } else if self.send.is_empty() {
+        } else if self.send.is_empty() || self.ledger.ends_with_postscript() && sent >= self.postscript {
             Progress::Sent
         } else {
             Progress::PartlySent
