@@ -243,6 +243,11 @@ impl Manager for Connections {
         if prepared.is_some() { Ok(()) } else { self.prepare(connection).await }
     }
 
+    #[inline]
+    fn has_before_checkout(&self) -> bool {
+        self.hooks.before_checkout.is_set()
+    }
+
     fn before_checkout(&self, connection: &mut Connection) -> impl Future<Output = Result<()>> + Send {
         self.hooks.before_checkout.run(connection)
     }

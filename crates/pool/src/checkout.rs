@@ -22,12 +22,23 @@ enum Verdict {
     Close(CloseReason),
 }
 
-/// One checkout.
+/// A connection that can be had.
+struct Found<M: Manager> {
+    pooled: Pooled<M>,
+    verdict: Verdict,
+    /// It was handed over, rather than found idle.
+    was_handed: bool,
+    /// When it was found.
+    now: u64,
+}
+
+/// One checkout that is not over at once.
 struct Call {
     limit: Duration,
     /// When it began to wait, known only if it had to.
     began: Option<u64>,
     end: End,
+    location: &'static Location<'static>,
 }
 
 impl Call {
@@ -48,21 +59,28 @@ impl<M: Manager> Shared<M> {
         limit: Duration,
         location: &'static Location<'static>,
     ) -> Result<Pooled<M>, CheckoutError<M::Error>> {
-        let mut call = Call { limit, began: None, end: End::Back };
-        if !self.office.is_on_duty() {
-            self.ensure_keeper();
-        }
+        let found = match self.find(location) {
+            Ok(Found { mut pooled, verdict: Verdict::Lend, .. }) if !self.manager.has_before_checkout() => {
+                self.count_immediate(&mut pooled);
+                return Ok(pooled);
+            }
+            found => found,
+        };
+        self.checkout_in_steps(found, Call { limit, began: None, end: End::Back, location }).await
+    }
+
+    async fn checkout_in_steps(
+        self: &Arc<Self>,
+        mut found: Result<Found<M>, Unavailable>,
+        mut call: Call,
+    ) -> Result<Pooled<M>, CheckoutError<M::Error>> {
         loop {
-            let (entry, was_handed) = match self.exchange.take() {
-                Ok(entry) => (entry, false),
+            let Found { mut pooled, verdict, was_handed, mut now } = match found {
+                Ok(found) => found,
                 Err(Unavailable::Closed) => return Err(CheckoutError::Closed),
                 Err(Unavailable::MustWait) => self.wait(&mut call).await?,
             };
-            let now = self.now();
-            // While something is in use, somebody has to look at the clock.
-            self.office.wake_before(now.saturating_add(self.tick));
-            let (mut pooled, since) = Pooled::new(entry, Arc::clone(self), now, location);
-            match self.inspect(&mut pooled, was_handed, now.saturating_sub(since)) {
+            match verdict {
                 Verdict::Lend => (),
                 Verdict::Check => {
                     let check = self.manager.check(&mut pooled.entry().connection);
@@ -72,26 +90,60 @@ impl<M: Manager> Shared<M> {
                     if let Err(failure) = checked {
                         self.manager.observe(&failure);
                         pooled.dismiss(CloseReason::CheckFailed);
+                        found = self.find(call.location);
                         continue;
                     }
+                    now = self.now();
                 }
                 Verdict::Close(reason) => {
                     pooled.dismiss(reason);
                     if was_handed {
                         call.end = End::Front;
                     }
+                    found = self.find(call.location);
                     continue;
                 }
             }
-            let hook = self.manager.before_checkout(&mut pooled.entry().connection);
-            let limit = call.left(now, self.options.hook_timeout);
-            if let Err(failure) = within(Step::BeforeCheckout, limit, hook).await {
-                pooled.dismiss(CloseReason::HookFailed);
-                return Err(CheckoutError::Hook(failure));
+            if self.manager.has_before_checkout() {
+                let hook = self.manager.before_checkout(&mut pooled.entry().connection);
+                let limit = call.left(now, self.options.hook_timeout);
+                if let Err(failure) = within(Step::BeforeCheckout, limit, hook).await {
+                    pooled.dismiss(CloseReason::HookFailed);
+                    return Err(CheckoutError::Hook(failure));
+                }
+                now = self.now();
             }
-            self.count(&call, &mut pooled);
+            match call.began {
+                None => self.count_immediate(&mut pooled),
+                Some(began) => self.waits.count(Duration::from_nanos(now.saturating_sub(began))),
+            }
             return Ok(pooled);
         }
+    }
+
+    /// Takes an idle connection, if there is one and nobody waits.
+    #[inline]
+    fn find(self: &Arc<Self>, location: &'static Location<'static>) -> Result<Found<M>, Unavailable> {
+        if !self.office.is_on_duty() {
+            self.ensure_keeper();
+        }
+        let entry = self.exchange.take()?;
+        Ok(self.look_at(entry, false, location))
+    }
+
+    #[inline]
+    fn look_at(
+        self: &Arc<Self>,
+        entry: Box<Entry<M>>,
+        was_handed: bool,
+        location: &'static Location<'static>,
+    ) -> Found<M> {
+        let now = self.now();
+        // While something is in use, somebody has to look at the clock.
+        self.office.wake_before(now.saturating_add(self.tick));
+        let (mut pooled, since) = Pooled::new(entry, Arc::clone(self), now, location);
+        let verdict = self.inspect(&mut pooled, was_handed, now.saturating_sub(since));
+        Found { pooled, verdict, was_handed, now }
     }
 
     /// Whether a connection can be lent, as far as that can be said without waiting.
@@ -120,28 +172,21 @@ impl<M: Manager> Shared<M> {
     }
 
     #[inline]
-    fn count(&self, call: &Call, pooled: &mut Pooled<M>) {
-        match call.began {
-            None => {
-                // Not a read-modify-write: nobody else writes while this connection is lent.
-                let immediate = &self.desk(pooled.entry()).immediate;
-                immediate.store(immediate.load(Relaxed) + 1, Relaxed);
-            }
-            Some(began) => self.waits.count(Duration::from_nanos(self.now().saturating_sub(began))),
-        }
+    fn count_immediate(&self, pooled: &mut Pooled<M>) {
+        // Not a read-modify-write: nobody else writes while this connection is lent.
+        let immediate = &self.desk(pooled.entry()).immediate;
+        immediate.store(immediate.load(Relaxed) + 1, Relaxed);
     }
 
-    /// Waits in line. The flag says whether the connection was handed over, rather than found idle.
-    #[cold]
-    async fn wait(
-        self: &Arc<Self>,
-        call: &mut Call,
-    ) -> Result<(Box<Entry<M>>, bool), CheckoutError<M::Error>> {
+    /// Waits in line.
+    async fn wait(self: &Arc<Self>, call: &mut Call) -> Result<Found<M>, CheckoutError<M::Error>> {
         let now = self.now();
         call.began.get_or_insert(now);
         let deadline = call.deadline(now);
-        if let Some(failure) = self.roster.lock().hopeless(now) {
-            return Err(CheckoutError::CannotOpen(failure));
+        if self.roster.is_refused.load(Relaxed) {
+            if let Some(failure) = self.roster.lock().hopeless(now) {
+                return Err(CheckoutError::CannotOpen(failure));
+            }
         }
         if !self.ensure_keeper() {
             return Err(CheckoutError::NoRuntime);
@@ -152,13 +197,13 @@ impl<M: Manager> Shared<M> {
         let most = u32::try_from(self.options.max_waiting).unwrap_or(u32::MAX);
         let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
         let ticket = match self.exchange.join(call.end, waker, deadline, most) {
-            Joined::Took(entry) => return Ok((entry, false)),
+            Joined::Took(entry) => return Ok(self.look_at(entry, false, call.location)),
             Joined::Full => return Err(CheckoutError::TooManyWaiting(self.options.max_waiting)),
             Joined::Closed => return Err(CheckoutError::Closed),
             Joined::Waiting(ticket) => ticket,
         };
         match self.stand(ticket, deadline).await {
-            Outcome::Handed(entry) => Ok((entry, true)),
+            Outcome::Handed(entry) => Ok(self.look_at(entry, true, call.location)),
             Outcome::Refused(Refusal::TimedOut) => Err(self.timed_out_after(call.limit)),
             Outcome::Refused(Refusal::CannotOpen(failure)) => Err(CheckoutError::CannotOpen(failure)),
             Outcome::Refused(Refusal::Closed) => Err(CheckoutError::Closed),

@@ -92,7 +92,12 @@ pub trait Manager: Send + Sync + Sized + 'static {
         ready(Ok(()))
     }
 
-    /// The hook before a connection is given to a caller, who waits for it.
+    /// Whether [`before_checkout`](Self::before_checkout) does anything. A checkout of an idle connection is over sooner if it does not.
+    fn has_before_checkout(&self) -> bool {
+        false
+    }
+
+    /// The hook before a connection is given to a caller, who waits for it. Runs only if [`has_before_checkout`](Self::has_before_checkout) says so.
     fn before_checkout(
         &self,
         connection: &mut Self::Connection,

@@ -69,7 +69,9 @@ fn checkout_and_cancel(shop: &Shop) -> Option<Token> {
         Joined::Closed | Joined::Full => None,
         Joined::Waiting(ticket) => {
             let mut turn = std::pin::pin!(Turn::new(shop, ticket));
-            match turn.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            let mut context = Context::from_waker(Waker::noop());
+            let _fresh = turn.as_mut().poll(&mut context);
+            match turn.as_mut().poll(&mut context) {
                 Poll::Ready(Outcome::Handed(token)) => Some(token),
                 Poll::Ready(Outcome::Refused(_)) | Poll::Pending => None,
             }

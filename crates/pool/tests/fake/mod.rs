@@ -138,6 +138,10 @@ impl<const HOOKS: bool> Manager for Fake<HOOKS> {
 
     const HAS_BEFORE_RETURN: bool = HOOKS;
 
+    fn has_before_checkout(&self) -> bool {
+        HOOKS || self.0.act(Step::BeforeCheckout) != Act::Work
+    }
+
     async fn open(&self) -> Result<Link, Refused> {
         let world = &self.0;
         let id = world.attempts.fetch_add(1, SeqCst);
