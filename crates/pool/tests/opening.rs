@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use cornac_pool::{Builder, CheckoutError, CloseReason, Step};
+use cornac_pool::{Builder, CheckoutError, CloseReason, Pooled, Step};
 use fake::{Act, Fake, FakePool, World, deadline, millis, pass, secs, settle, still_usable};
 use tokio::time::Instant;
 
@@ -168,6 +168,30 @@ async fn pool_03_a_wrong_password_does_not_harm_those_who_can_still_be_served() 
         waits.await.expect("it has not panicked").expect("the first comes back");
         world.opens([Act::Work]);
         pass(secs(20)).await;
+        still_usable(&pool).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pool_03_a_connection_that_is_being_closed_gives_nobody_hope() {
+    deadline(async {
+        let (pool, world) = pool(lazy(2), &[Act::Work, Act::RefuseForGood]);
+        world.set(Step::Close, Act::Hang);
+        let closing = pool.checkout().await.expect("the first works");
+        Pooled::retire(closing);
+        pass(millis(1)).await;
+        let begun = Instant::now();
+        for when in ["while it waits", "before it would wait"] {
+            let refused = pool.checkout().await.expect_err("the password is wrong");
+            assert!(matches!(refused, CheckoutError::CannotOpen(_)), "{when}: {refused}");
+            assert_eq!(world.alive.load(SeqCst), 1, "{when}: the goodbye goes on");
+            assert_eq!(world.attempts.load(SeqCst), 2, "{when}: it is not tried again at once");
+        }
+        assert!(begun.elapsed() < millis(100), "{:?}", begun.elapsed());
+        world.set(Step::Close, Act::Work);
+        world.opens([Act::Work]);
+        pass(secs(60)).await;
         still_usable(&pool).await;
     })
     .await;
