@@ -5,13 +5,14 @@ use std::time::Duration;
 use bytes::BytesMut;
 use cornac::{
     Client, Config, Connection, Database, ErrorKind, Statement, TransactionOutcome, TransactionStatus,
+    pipeline,
 };
 use cornac_proto::message::{Backend, CommandComplete, FieldCode, FormatCode, ParameterStatus, server};
 use cornac_tests::messages::{bytes, error};
 use cornac_tests::scripted;
 use cornac_tests::{
     Action, Cluster, ClusterOptions, Direction, Fault, Place, Proxy, SUPERUSER, StopMode, connect_watched,
-    deadline, shared, still_usable,
+    deadline, deadline_of, shared, still_usable,
 };
 
 /// How a transaction ended whose connection was cut.
@@ -23,12 +24,36 @@ struct Counts {
     before: u32,
 }
 
-/// One transaction through the proxy, which commits `id`. More bytes go each way before its COMMIT than a connection needs that asks about it.
-async fn commit_through(db: &Database, id: i32) -> cornac::Result<()> {
+/// The last step of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Commit,
+    /// COMMIT goes out with the last statements.
+    CommitWith,
+}
+
+/// One transaction through the proxy, which commits `id`. More bytes go each way before its last step than a connection needs that asks about it.
+async fn commit_through(
+    db: &Database,
+    id: i32,
+    last: Last,
+    before: impl FnOnce() + Send,
+) -> cornac::Result<()> {
     let mut tx = db.begin().await?;
     let _: String = tx.fetch_value("SELECT repeat('x', 8000)", ()).await?;
     tx.execute("INSERT INTO ledger VALUES ($1, $2)", (id, "y".repeat(8000))).await?;
-    tx.commit().await
+    before();
+    match last {
+        Last::Commit => tx.commit().await,
+        Last::CommitWith => {
+            let count =
+                pipeline::fetch_value::<i64, _, _>("SELECT count(*) FROM ledger WHERE id = $1", (id,));
+            let again = pipeline::execute("INSERT INTO ledger VALUES ($1, '')", (id,));
+            let results = tx.commit_with((count, again)).await?;
+            assert_eq!(results, (1, 1));
+            Ok(())
+        }
+    }
 }
 
 async fn database(proxy: &Proxy, config: &Config, resolves: bool) -> Database {
@@ -37,39 +62,38 @@ async fn database(proxy: &Proxy, config: &Config, resolves: bool) -> Database {
     builder.connect_with(&config).await.unwrap()
 }
 
-const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
-const ANSWER: &[u8] = b"C\0\0\0\x0bCOMMIT\0Z\0\0\0\x05I";
-
-/// How many bytes go each way before the COMMIT of [`commit_through`].
-async fn before_commit(config: &Config, port: u16, resolves: bool) -> (u64, u64) {
+/// How many bytes have gone each way before the last step of [`commit_through`], and behind it.
+async fn around_commit(config: &Config, port: u16, resolves: bool, last: Last) -> [(u64, u64); 2] {
     let proxy = Proxy::start(port, vec![]).await.unwrap();
     let db = database(&proxy, config, resolves).await;
-    commit_through(&db, 0).await.unwrap();
-    let recording = proxy.recording();
-    assert!(recording.to_server.ends_with(COMMIT) && recording.to_client.ends_with(ANSWER));
-    let before = |bytes: &[u8], end: &[u8]| u64::try_from(bytes.len() - end.len()).unwrap();
-    (before(&recording.to_server, COMMIT), before(&recording.to_client, ANSWER))
+    let so_far = || {
+        let recording = proxy.recording();
+        let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap();
+        (length(&recording.to_server), length(&recording.to_client))
+    };
+    let mut before = (0, 0);
+    commit_through(&db, 0, last, || before = so_far()).await.unwrap();
+    [before, so_far()]
 }
 
-async fn cut_everywhere(resolves: bool) -> Counts {
+async fn cut_everywhere(resolves: bool, last: Last, actions: &[Action]) -> Counts {
     let server = shared();
     let database_of_test = server.database().await;
     let config = database_of_test.config();
     let port = config.hosts()[0].port;
     let mut observer = database_of_test.connect().await;
     observer.simple_query("CREATE TABLE ledger (id int4, padding text)").await.unwrap();
-    let (sent, received) = before_commit(config, port, resolves).await;
-    let places = (0..=u64::try_from(COMMIT.len()).unwrap()).map(|byte| (Direction::ToServer, sent + byte));
-    let places = places
-        .chain((0..=u64::try_from(ANSWER.len()).unwrap()).map(|byte| (Direction::ToClient, received + byte)));
+    let [(sent, received), (all_sent, all_received)] = around_commit(config, port, resolves, last).await;
+    let places = (sent..=all_sent).map(|byte| (Direction::ToServer, byte));
+    let places = places.chain((received..=all_received).map(|byte| (Direction::ToClient, byte)));
     let mut counts = Counts::default();
     for (number, (direction, byte)) in places.enumerate() {
-        for (round, action) in [Action::Close, Action::Reset].into_iter().enumerate() {
-            let id = i32::try_from(number * 2 + round).unwrap() + 1;
+        for (round, action) in actions.iter().copied().enumerate() {
+            let id = i32::try_from(number * actions.len() + round).unwrap() + 1;
             let fault = Fault { direction, place: Place::Byte(byte), action };
             let proxy = Proxy::start(port, vec![fault]).await.unwrap();
             let db = database(&proxy, config, resolves).await;
-            let outcome = commit_through(&db, id).await;
+            let outcome = commit_through(&db, id, last, || {}).await;
             // The backend has ended, so that what it has done is settled.
             let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
             while observer.fetch_value::<i64, _>(sql, ()).await.unwrap() > 0 {}
@@ -85,6 +109,8 @@ async fn cut_everywhere(resolves: bool) -> Counts {
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::CommitOutcomeUnknown(_) => {
+                        // What the resolver knows is only unknown where the results are lost.
+                        assert!(is_there || !resolves, "{place}: {error}");
                         assert!(error.outcome_unknown() && !error.may_retry(), "{place}: {error}");
                         counts.unknown += 1;
                     }
@@ -101,14 +127,14 @@ async fn cut_everywhere(resolves: bool) -> Counts {
             }
         }
     }
-    println!("COMMIT cut at every byte, resolving {resolves}: {counts:?}");
+    println!("{last:?} cut at every byte, resolving {resolves}: {counts:?}");
     counts
 }
 
 #[tokio::test]
 async fn tx_04_a_commit_that_is_cut_at_any_byte_is_resolved_to_what_is_in_the_table() {
     deadline(async {
-        let counts = cut_everywhere(true).await;
+        let counts = cut_everywhere(true, Last::Commit, &[Action::Close, Action::Reset]).await;
         assert_eq!(counts.unknown, 0, "{counts:?}");
         assert!(counts.committed > 30 && counts.lost > 10, "{counts:?}");
     })
@@ -118,8 +144,19 @@ async fn tx_04_a_commit_that_is_cut_at_any_byte_is_resolved_to_what_is_in_the_ta
 #[tokio::test]
 async fn tx_04_without_a_resolver_a_commit_that_is_cut_is_unknown() {
     deadline(async {
-        let counts = cut_everywhere(false).await;
+        let counts = cut_everywhere(false, Last::Commit, &[Action::Close, Action::Reset]).await;
         assert!(counts.unknown > 40 && counts.lost == 0, "{counts:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tx_04_a_commit_with_the_last_statements_that_is_cut_at_any_byte_is_resolved_to_what_is_in_the_table()
+{
+    deadline_of(240, async {
+        let counts = cut_everywhere(true, Last::CommitWith, &[Action::Close]).await;
+        // Committed, with the results or without them; or not.
+        assert!(counts.committed > 10 && counts.unknown > 10 && counts.lost > 10, "{counts:?}");
     })
     .await;
 }
@@ -141,7 +178,7 @@ async fn tx_04_a_promoted_standby_that_lagged_knows_nothing_of_a_strangers_trans
         let sql = "SELECT count(*) FROM pg_stat_replication";
         while observer.fetch_value::<i64, _>(sql, ()).await.unwrap() > 0 {}
         let config = primary.config(SUPERUSER);
-        let (_, received) = before_commit(&config, primary.port(), true).await;
+        let [(_, received), _] = around_commit(&config, primary.port(), true, Last::Commit).await;
         let fault =
             Fault { direction: Direction::ToClient, place: Place::Byte(received), action: Action::Stall };
         let proxy = Proxy::start(primary.port(), vec![fault]).await.unwrap();
@@ -164,7 +201,7 @@ async fn tx_04_a_promoted_standby_that_lagged_knows_nothing_of_a_strangers_trans
             drop(proxy);
             on_standby
         };
-        let (outcome, mut on_standby) = tokio::join!(commit_through(&db, 1), failover);
+        let (outcome, mut on_standby) = tokio::join!(commit_through(&db, 1, Last::Commit, || {}), failover);
         let error = outcome.unwrap_err();
         let ErrorKind::CommitOutcomeUnknown(lost) = error.kind() else { panic!("{error}") };
         let transaction = lost.transaction.clone().unwrap();

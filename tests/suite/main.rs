@@ -6,6 +6,7 @@ mod batch_faults;
 mod cache;
 mod cache_limits;
 mod cancel;
+mod commit_with;
 mod commits;
 mod compat;
 mod containers;

@@ -3,7 +3,7 @@
 use std::mem::forget;
 
 use cornac::types::Type;
-use cornac::{Client, Connection, Result, Statement, StatementMode, TransactionStatus};
+use cornac::{Client, Connection, Result, Statement, StatementMode, TransactionStatus, pipeline};
 use cornac_conn::SslMode;
 use cornac_tests::{connect_watched, deadline, shared, still_usable};
 
@@ -111,6 +111,18 @@ async fn drop_02_a_tracked_transaction_can_be_dropped_at_every_byte() {
         transaction.execute(Statement::new(INSERT).mode(StatementMode::Simple), (id,)).await?;
         transaction.execute(uncached(INSERT), (id,)).await?;
         transaction.commit().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn drop_02_a_commit_with_the_last_statements_can_be_dropped_at_every_byte() {
+    dropped_everywhere("commit with the last statements", 3, async |connection, id| {
+        let mut transaction = connection.begin().await?;
+        transaction.execute(uncached(INSERT), (id,)).await?;
+        let requests = (pipeline::execute(INSERT, (id,)), pipeline::execute(INSERT, (id,)));
+        assert_eq!(transaction.commit_with(requests).await?, (1, 1));
+        Ok(())
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! A transaction: BEGIN rides on its first statement, and a drop rolls back.
 
+mod commit_with;
 mod lender;
 mod options;
 mod state;
@@ -247,14 +248,16 @@ impl<'c> Transaction<'c> {
         match tag {
             Ok(tag) if tag == "ROLLBACK" => Err(rolled_back(failure)),
             Ok(_) => Ok(()),
-            Err(error) if error.outcome_unknown() => {
-                let lost = error.into_unknown_commit(id);
-                match &mut self.lease {
-                    Lease::Borrowed(_) => Err(lost),
-                    Lease::Lent(lender) => lender.resolve_commit(lost).await,
-                }
-            }
+            Err(error) if error.outcome_unknown() => self.resolve(error.into_unknown_commit(id)).await,
             Err(error) => Err(error),
+        }
+    }
+
+    /// Finds out what became of a COMMIT, if its lender can.
+    async fn resolve(&mut self, lost: Error) -> Result<()> {
+        match &mut self.lease {
+            Lease::Borrowed(_) => Err(lost),
+            Lease::Lent(lender) => lender.resolve_commit(lost).await,
         }
     }
 
