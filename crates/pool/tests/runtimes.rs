@@ -114,6 +114,30 @@ fn pool_11_who_waits_when_the_keepers_runtime_ends_is_served_by_a_new_keeper() {
 }
 
 #[test]
+fn pool_11_who_waits_when_the_keepers_runtime_ends_still_has_a_deadline() {
+    let pool = pool(1);
+    let (first, second) = (multi_thread(), current_thread());
+    let held = first.block_on(pool.checkout()).expect("it opens");
+    let thread = std::thread::spawn({
+        let pool = pool.clone();
+        move || {
+            while pool.stats().waiting == 0 {
+                std::thread::yield_now();
+            }
+            drop(first);
+        }
+    });
+    second.block_on(within_a_minute(async {
+        let limit = Duration::from_millis(200);
+        let error = pool.checkout_within(limit).await.expect_err("it is held all the time");
+        assert_eq!(error.timed_out().expect("a new keeper keeps the deadline").in_use, 1);
+        drop(held);
+        still_usable(&pool).await;
+    }));
+    thread.join().expect("it has not panicked");
+}
+
+#[test]
 fn pool_09_a_runtime_that_ends_with_connections_out_closes_them_and_panics_nowhere() {
     for runtime in [current_thread(), multi_thread()] {
         let pool = pool(4);
