@@ -146,6 +146,29 @@ async fn begin_and_the_first_statement_are_one_round_trip() {
 }
 
 #[tokio::test]
+async fn a_transaction_of_two_statements_takes_three_round_trips() {
+    deadline(async {
+        let (_database, _config, mut c, flights) = fresh().await;
+        c.simple_query("CREATE TABLE account (id int4 PRIMARY KEY, balance int8 NOT NULL)").await.unwrap();
+        c.execute("INSERT INTO account VALUES (7, 100)", ()).await.unwrap();
+        let deposit = c.prepare("UPDATE account SET balance = balance + $1 WHERE id = $2").await.unwrap();
+        let balance = c.prepare("SELECT id, balance FROM account WHERE id = $1").await.unwrap();
+        for expected in [101, 102] {
+            flights.take();
+            let mut transaction = c.begin().await.unwrap();
+            assert_eq!(transaction.execute(&deposit, (1_i64, 7)).await.unwrap(), 1);
+            let row: (i32, i64) = transaction.fetch_one(&balance, (7,)).await.unwrap();
+            transaction.commit().await.unwrap();
+            assert_eq!(row, (7, expected));
+            let trips = flights.take();
+            assert_eq!(trips, ["PBEBES", "BES", "Q"], "BEGIN and UPDATE, SELECT, COMMIT");
+        }
+        still_usable(&mut c).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn verbs_that_begin_cannot_ride_on_come_behind_it() {
     deadline(async {
         let (_database, _config, mut c, flights) = fresh().await;

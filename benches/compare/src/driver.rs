@@ -8,6 +8,8 @@ use anyhow::{Error, Result, bail};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
     Cornac,
+    /// cornac once more, where it has another way of doing the same work.
+    CornacOtherwise,
     Floor,
     TokioPostgres,
     Xitca,
@@ -21,8 +23,9 @@ pub enum Driver {
 
 impl Driver {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Cornac,
+        Self::CornacOtherwise,
         Self::Floor,
         Self::TokioPostgres,
         Self::Xitca,
@@ -36,6 +39,7 @@ impl Driver {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cornac => "cornac",
+            Self::CornacOtherwise => "cornac-otherwise",
             Self::Floor => "floor",
             Self::TokioPostgres => "tokio-postgres",
             Self::Xitca => "xitca-postgres",
@@ -44,6 +48,11 @@ impl Driver {
             Self::Libpq => "libpq",
             Self::Asyncpg => "asyncpg",
         }
+    }
+
+    /// Whether it is one of those that cornac is compared with.
+    pub fn is_peer(self) -> bool {
+        !matches!(self, Self::Cornac | Self::CornacOtherwise | Self::Floor)
     }
 }
 

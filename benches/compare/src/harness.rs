@@ -173,6 +173,9 @@ impl Servers {
             "CREATE TABLE copied AS SELECT n AS id, 'sample ' || lpad(n::text, 7, '0') AS label, n / 3.0::float8 AS value \
              FROM generate_series(1, 1000000) n"
                 .to_owned(),
+            // Each page has room for new versions of its rows, so that the table stays as it is however often it is updated.
+            "CREATE TABLE account (id int4 PRIMARY KEY, balance int8 NOT NULL) WITH (fillfactor = 50)".to_owned(),
+            format!("INSERT INTO account SELECT n, 1000 FROM generate_series(0, {last}) n"),
             "GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC".to_owned(),
             "VACUUM (ANALYZE, FREEZE)".to_owned(),
             "CHECKPOINT".to_owned(),

@@ -59,7 +59,7 @@ fn draw_group(area: &Area<'_>, group: &Group<'_>, top: i32) -> Result<()> {
         group.entries.iter().filter_map(|entry| entry.median(|measured| measured.p99_us)).fold(0.0, f64::max);
     for (index, entry) in group.entries.iter().enumerate() {
         let y = top + 20 + LINE * i32::try_from(index)?;
-        text(area, entry.driver.name(), 20, y, 12)?;
+        text(area, &entry.name(), 20, y, 12)?;
         let color = color_of(entry.driver);
         if let Some(best) = best {
             let ratio = entry.figure() / best.figure();
@@ -114,6 +114,7 @@ fn pixels(share: f64, width: i32) -> i32 {
 fn color_of(driver: Driver) -> RGBColor {
     match driver {
         Driver::Cornac => RGBColor(0x1b, 0x7f, 0x5c),
+        Driver::CornacOtherwise => RGBColor(0x7f, 0xb8, 0xa2),
         Driver::Floor => RGBColor(0x9a, 0x9a, 0x9a),
         Driver::TokioPostgres => RGBColor(0x3b, 0x6f, 0xb6),
         Driver::Xitca => RGBColor(0xd9, 0x8a, 0x2b),

@@ -42,6 +42,14 @@ impl Entry {
         self.median(|measured| Some(measured.cpu_us_each())).unwrap_or(f64::NAN)
     }
 
+    /// The driver, and how it did the work where it has two ways.
+    pub fn name(&self) -> String {
+        match (self.driver, self.workload.other_way()) {
+            (Driver::CornacOtherwise, Some(way)) => format!("cornac, {way}"),
+            _ => self.driver.name().to_owned(),
+        }
+    }
+
     fn peak_mib(&self) -> f64 {
         self.median(|measured| Some(measured.peak_kib / 1024.0)).unwrap_or(f64::NAN)
     }
@@ -69,11 +77,7 @@ impl<'e> Group<'e> {
 
     /// The best of the drivers that are neither cornac nor the floor.
     pub fn best_peer(&self) -> Option<&'e Entry> {
-        let peers = self
-            .entries
-            .iter()
-            .filter(|entry| !matches!(entry.driver, Driver::Cornac | Driver::Floor))
-            .copied();
+        let peers = self.entries.iter().filter(|entry| entry.driver.is_peer()).copied();
         if self.workload.is_memory() {
             peers.min_by(|a, b| a.figure().total_cmp(&b.figure()))
         } else {
@@ -106,26 +110,31 @@ pub fn summary(entries: &[Entry]) -> String {
          | --- | --- | --: | --- | --: | --: | --: | --: |\n",
     );
     for group in Group::all(entries) {
-        let (cornac, floor, best) =
-            (group.find(Driver::Cornac), group.find(Driver::Floor), group.best_peer());
+        let (floor, best) = (group.find(Driver::Floor), group.best_peer());
         let ratio = |one: Option<f64>, other: Option<f64>| match (one, other) {
             (Some(one), Some(other)) => format!("{:.2}", one / other),
             _ => "-".to_owned(),
         };
         let figure = |entry: Option<&Entry>| entry.map(Entry::figure);
         let cpu = |entry: Option<&Entry>| entry.map(Entry::cpu_us);
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
-            group.workload.number(),
-            group.workload.title(),
-            cornac.map_or("no verb".to_owned(), shown_figure),
-            best.map_or("-".to_owned(), |best| format!("{} {}", best.driver.name(), shown_figure(best))),
-            ratio(figure(cornac), figure(best)),
-            ratio(figure(cornac), figure(floor)),
-            ratio(cpu(cornac), cpu(floor)),
-            ratio(cpu(cornac), cpu(best)),
-        );
+        let mut line = |title: String, cornac: Option<&Entry>| {
+            let _ = writeln!(
+                text,
+                "| {} | {title} | {} | {} | {} | {} | {} | {} |",
+                group.workload.number(),
+                cornac.map_or("no verb".to_owned(), shown_figure),
+                best.map_or("-".to_owned(), |best| format!("{} {}", best.driver.name(), shown_figure(best))),
+                ratio(figure(cornac), figure(best)),
+                ratio(figure(cornac), figure(floor)),
+                ratio(cpu(cornac), cpu(floor)),
+                ratio(cpu(cornac), cpu(best)),
+            );
+        };
+        let title = group.workload.title();
+        line(title.to_owned(), group.find(Driver::Cornac));
+        if let Some(otherwise) = group.find(Driver::CornacOtherwise) {
+            line(format!("{title}: {}", otherwise.name()), Some(otherwise));
+        }
     }
     text.push_str(&copy_against_inserts(entries));
     text
@@ -171,7 +180,7 @@ fn table_of(group: &Group<'_>) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} MiB |",
-            entry.driver.name(),
+            entry.name(),
             shown_figure(entry),
             to(best, Entry::figure),
             to(floor, Entry::figure),

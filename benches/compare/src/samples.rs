@@ -37,6 +37,12 @@ impl Samples {
 pub const UNNEST: &str =
     "INSERT INTO sample (id, label, value) SELECT * FROM unnest($1::int4[], $2::text[], $3::float8[])";
 
+/// What a transaction changes: (int8, int4) in.
+pub const DEPOSIT: &str = "UPDATE account SET balance = balance + $1 WHERE id = $2";
+
+/// What it then looks at: (int4) gives (int4, int8).
+pub const BALANCE: &str = "SELECT id, balance FROM account WHERE id = $1";
+
 /// The bytes of a binary COPY by hand, for drivers that have no typed COPY: in pieces of 64 KiB.
 pub fn copy_bytes<'r>(rows: impl Iterator<Item = (i32, &'r str, f64)>) -> impl Iterator<Item = Vec<u8>> {
     let mut rows = rows.fuse();

@@ -29,12 +29,13 @@ pub enum Workload {
     ConnectTlsAgain,
     MemoryIdle,
     MemoryUsed,
+    Transaction,
 }
 
 use Workload::{
     ConnectAgain, ConnectTls, ConnectTlsAgain, CopyIn, CopyOut, InsertCopy, InsertInTransaction, InsertMany,
     InsertOneByOne, InsertUnnest, MemoryIdle, MemoryUsed, PipelineOneSync, PipelineSyncs, PointTcp,
-    PointUnix, Pool, RowsCollected, RowsRecorded, RowsStreamed, Shared,
+    PointUnix, Pool, RowsCollected, RowsRecorded, RowsStreamed, Shared, Transaction,
 };
 
 /// How many tasks share a pool, or connections.
@@ -48,7 +49,7 @@ pub const HELD: usize = 50;
 pub use cornac_benches::work::STATEMENTS;
 
 impl Workload {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         PointUnix,
         PointTcp,
         Pool,
@@ -71,6 +72,7 @@ impl Workload {
         ConnectTlsAgain,
         MemoryIdle,
         MemoryUsed,
+        Transaction,
     ];
 
     pub fn number(self) -> &'static str {
@@ -110,6 +112,16 @@ impl Workload {
             ConnectTlsAgain => ("7tk", "the same, after the first of a configuration", 40),
             MemoryIdle => ("8i", "resident memory of a fresh connection", HELD),
             MemoryUsed => ("8", "resident memory of a connection, 100 statements", HELD),
+            Transaction => ("10", "BEGIN, UPDATE, SELECT, COMMIT; Unix socket", 5_000),
+        }
+    }
+
+    /// What tells cornac's other way of doing the same work from its first, where it has two.
+    pub fn other_way(self) -> Option<&'static str> {
+        match self {
+            // Without a `Database`: connections in the plainest pool, shared connections by themselves.
+            Pool | Shared => Some("bare"),
+            _ => None,
         }
     }
 

@@ -1,21 +1,18 @@
 //! cornac. Each workload is one function.
 
 use std::hint::black_box;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use cornac::copy::CopySource;
-use cornac::shared::SharedConnection;
-use cornac::{Client, Config, Connection, FromRow, Host, Timestamptz};
+use cornac::{Client, Config, Connection, Database, FromRow, Host, Timestamptz};
 use cornac_benches::recorded;
 use cornac_benches::work::{INSERT, Measurement, POINT_SELECT, measurements};
-use tokio::sync::Semaphore;
 
 use cornac_compare::measured::Measured;
 use cornac_compare::meter::{Meter, memory};
 use cornac_compare::program;
-use cornac_compare::samples::{Samples, UNNEST, distinct, ids, ids_of_task};
+use cornac_compare::samples::{BALANCE, DEPOSIT, Samples, UNNEST, distinct, ids, ids_of_task};
 use cornac_compare::target::{DATABASE, HOST, SCRAM, TRUSTED, Target};
 use cornac_compare::workload::{POOL, STATEMENTS, Workload};
 
@@ -50,6 +47,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         Workload::CopyIn | Workload::InsertCopy => copy_in(target, count).await,
         Workload::CopyOut => copy_out(target, count).await,
         Workload::InsertMany => insert_many(target, count).await,
+        Workload::Transaction => transactions(target, count).await,
     }
 }
 
@@ -92,63 +90,37 @@ async fn point_selects(config: Config, count: usize) -> Result<Option<Measured>>
     meter.finish(count)
 }
 
-/// The plainest pool: a semaphore, and the connections that nobody has.
-struct PlainPool {
-    free: Semaphore,
-    connections: Mutex<Vec<(Connection, cornac::Prepared)>>,
-}
-
 async fn pool(workload: Workload, target: &Target) -> Result<Option<Measured>> {
-    let mut connections = Vec::new();
+    let database = Database::builder().min_size(POOL).max_size(POOL).connect_with(&unix(target)).await?;
+    let mut all = Vec::new();
     for _ in 0..POOL {
-        let mut connection = Connection::connect(&unix(target)).await?;
-        let statement = connection.prepare(POINT_SELECT).await?;
-        connections.push((connection, statement));
+        let mut connection = database.checkout().await?;
+        connection.prepare(POINT_SELECT).await?;
+        all.push(connection);
     }
-    let pool = Arc::new(PlainPool { free: Semaphore::new(POOL), connections: Mutex::new(connections) });
-    let mut meter = Meter::start()?;
-    meter
-        .tasks(|| {
-            let pool = Arc::clone(&pool);
-            async move {
-                let mut laps = Vec::new();
-                for id in ids_of_task(workload) {
-                    let begun = Instant::now();
-                    let _permit = pool.free.acquire().await?;
-                    let taken = pool.connections.lock().ok().and_then(|mut free| free.pop());
-                    let (mut connection, statement) = taken.context("a permit without a connection")?;
-                    let row: Item = connection.fetch_one(&statement, (id,)).await?;
-                    if let Ok(mut free) = pool.connections.lock() {
-                        free.push((connection, statement));
-                    }
-                    laps.push(begun.elapsed());
-                    black_box(row);
-                }
-                Ok(laps)
-            }
-        })
-        .await?;
-    meter.finish(workload.count())
+    drop(all);
+    on_database(workload, &database).await
 }
 
 async fn shared(workload: Workload, target: &Target) -> Result<Option<Measured>> {
-    let mut connections = Vec::new();
-    for _ in 0..POOL {
-        let connection = SharedConnection::connect(&unix(target)).await?;
-        let _: Item = connection.fetch_one(POINT_SELECT, (1,)).await?;
-        connections.push(connection);
+    let database = Database::builder().multiplex(POOL).connect_with(&unix(target)).await?;
+    // Each of the first statements opens one of the shared connections.
+    for id in ids(POOL) {
+        let _: Item = database.fetch_one(POINT_SELECT, (id,)).await?;
     }
-    let turns = std::cell::Cell::new(0);
+    on_database(workload, &database).await
+}
+
+async fn on_database(workload: Workload, database: &Database) -> Result<Option<Measured>> {
     let mut meter = Meter::start()?;
     meter
         .tasks(|| {
-            let turn = turns.replace(turns.get() + 1);
-            let shared = connections[turn % POOL].clone();
+            let database = database.clone();
             async move {
                 let mut laps = Vec::new();
                 for id in ids_of_task(workload) {
                     let begun = Instant::now();
-                    let row: Item = shared.fetch_one(POINT_SELECT, (id,)).await?;
+                    let row: Item = database.fetch_one(POINT_SELECT, (id,)).await?;
                     laps.push(begun.elapsed());
                     black_box(row);
                 }
@@ -157,6 +129,23 @@ async fn shared(workload: Workload, target: &Target) -> Result<Option<Measured>>
         })
         .await?;
     meter.finish(workload.count())
+}
+
+async fn transactions(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let mut connection = Connection::connect(&unix(target)).await?;
+    let deposit = connection.prepare(DEPOSIT).await?;
+    let balance = connection.prepare(BALANCE).await?;
+    let mut meter = Meter::start()?;
+    for id in ids(count) {
+        let begun = Instant::now();
+        let mut transaction = connection.begin().await?;
+        transaction.execute(&deposit, (1_i64, id)).await?;
+        let row: (i32, i64) = transaction.fetch_one(&balance, (id,)).await?;
+        transaction.commit().await?;
+        meter.lap(begun);
+        black_box(row);
+    }
+    meter.finish(count)
 }
 
 async fn pipeline(target: &Target, count: usize, one_sync: bool) -> Result<Option<Measured>> {

@@ -45,6 +45,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    account (id) {
+        id -> Int4,
+        balance -> Int8,
+    }
+}
+
 /// What a point SELECT gives.
 type Item = (i32, String, PgTimestamp);
 
@@ -75,6 +82,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
             let url = format!("host={host} port={port} user={user} dbname={DATABASE} password='{password}'");
             connects(&url, count).await
         }
+        Workload::Transaction => transactions(target, count).await,
         Workload::MemoryIdle => memory(count, |count| connections(target, count)).await,
         // Its statements are types: there are not a hundred here, and their text is not the recorded one. Its TLS is the application's.
         Workload::MemoryUsed
@@ -180,6 +188,31 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
         connection.batch_execute("COMMIT").await?;
     }
     meter.finish(count)
+}
+
+async fn transactions(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let mut connection = AsyncPgConnection::establish(&unix(target)).await?;
+    // The first one prepares the statements.
+    transaction(&mut connection, 0).await?;
+    let mut meter = Meter::start()?;
+    for id in ids(count) {
+        let begun = Instant::now();
+        let row = transaction(&mut connection, id).await?;
+        meter.lap(begun);
+        black_box(row);
+    }
+    meter.finish(count)
+}
+
+async fn transaction(connection: &mut AsyncPgConnection, id: i32) -> QueryResult<(i32, i64)> {
+    connection
+        .transaction(async |connection| {
+            let account = account::table.find(id);
+            let deposit = account::balance.eq(account::balance + 1_i64);
+            diesel::update(account).set(deposit).execute(connection).await?;
+            account.get_result(connection).await
+        })
+        .await
 }
 
 async fn connects(url: &str, count: usize) -> Result<Option<Measured>> {

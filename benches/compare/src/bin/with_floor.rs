@@ -50,7 +50,8 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         | Workload::ConnectTls
         | Workload::ConnectTlsAgain
         | Workload::MemoryIdle
-        | Workload::MemoryUsed => Ok(None),
+        | Workload::MemoryUsed
+        | Workload::Transaction => Ok(None),
     }
 }
 

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, query, query
 use cornac_compare::measured::Measured;
 use cornac_compare::meter::{Meter, memory};
 use cornac_compare::program;
-use cornac_compare::samples::{Samples, UNNEST, copy_bytes, distinct, ids, ids_of_task};
+use cornac_compare::samples::{BALANCE, DEPOSIT, Samples, UNNEST, copy_bytes, distinct, ids, ids_of_task};
 use cornac_compare::target::{DATABASE, HOST, SCRAM, TRUSTED, Target};
 use cornac_compare::workload::{POOL, STATEMENTS, Workload};
 
@@ -58,6 +58,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         }
         Workload::MemoryIdle => memory(count, |count| connections(target, count, 0)).await,
         Workload::MemoryUsed => memory(count, |count| connections(target, count, STATEMENTS)).await,
+        Workload::Transaction => transactions(target, count).await,
         Workload::Shared
         | Workload::PipelineSyncs
         | Workload::PipelineOneSync
@@ -171,6 +172,28 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
         raw_sql("COMMIT").execute(&mut connection).await?;
     }
     meter.finish(count)
+}
+
+async fn transactions(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let mut connection = unix(target).connect().await?;
+    // The first one prepares the statements.
+    transaction(&mut connection, 0).await?;
+    let mut meter = Meter::start()?;
+    for id in ids(count) {
+        let begun = Instant::now();
+        let row = transaction(&mut connection, id).await?;
+        meter.lap(begun);
+        black_box(row);
+    }
+    meter.finish(count)
+}
+
+async fn transaction(connection: &mut PgConnection, id: i32) -> sqlx::Result<(i32, i64)> {
+    let mut transaction = connection.begin().await?;
+    query(DEPOSIT).bind(1_i64).bind(id).execute(&mut *transaction).await?;
+    let row = query_as(BALANCE).bind(id).fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(row)
 }
 
 async fn unnest(target: &Target, count: usize) -> Result<Option<Measured>> {

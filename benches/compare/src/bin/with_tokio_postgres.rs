@@ -22,7 +22,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use cornac_compare::measured::Measured;
 use cornac_compare::meter::{Meter, memory};
 use cornac_compare::program;
-use cornac_compare::samples::{Samples, UNNEST, distinct, ids, ids_of_task};
+use cornac_compare::samples::{BALANCE, DEPOSIT, Samples, UNNEST, distinct, ids, ids_of_task};
 use cornac_compare::target::{DATABASE, HOST, SCRAM, TRUSTED, Target};
 use cornac_compare::workload::{POOL, STATEMENTS, Workload};
 
@@ -73,6 +73,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         }
         Workload::MemoryIdle => memory(count, |count| connections(target, count, 0)).await,
         Workload::MemoryUsed => memory(count, |count| connections(target, count, STATEMENTS)).await,
+        Workload::Transaction => transactions(target, count).await,
         Workload::PipelineOneSync => Ok(None),
     }
 }
@@ -274,6 +275,24 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
     }
     if in_transaction {
         client.batch_execute("COMMIT").await?;
+    }
+    meter.finish(count)
+}
+
+async fn transactions(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let mut client = connect(&unix(target), NoTls).await?;
+    let deposit = client.prepare(DEPOSIT).await?;
+    let balance = client.prepare(BALANCE).await?;
+    let mut meter = Meter::start()?;
+    for id in ids(count) {
+        let begun = Instant::now();
+        let transaction = client.transaction().await?;
+        transaction.execute(&deposit, &[&1_i64, &id]).await?;
+        let row = transaction.query_one(&balance, &[&id]).await?;
+        let row: (i32, i64) = (row.get(0), row.get(1));
+        transaction.commit().await?;
+        meter.lap(begun);
+        black_box(row);
     }
     meter.finish(count)
 }

@@ -17,7 +17,7 @@ use xitca_postgres::{Client, Config, Execute, Postgres, Statement};
 use cornac_compare::measured::Measured;
 use cornac_compare::meter::{Meter, memory};
 use cornac_compare::program;
-use cornac_compare::samples::{Samples, UNNEST, copy_bytes, distinct, ids, ids_of_task};
+use cornac_compare::samples::{BALANCE, DEPOSIT, Samples, UNNEST, copy_bytes, distinct, ids, ids_of_task};
 use cornac_compare::target::{DATABASE, HOST, SCRAM, TRUSTED, Target};
 use cornac_compare::workload::{POOL, STATEMENTS, Workload};
 
@@ -56,6 +56,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
         }
         Workload::MemoryIdle => memory(count, |count| connections(target, count, 0)).await,
         Workload::MemoryUsed => memory(count, |count| connections(target, count, STATEMENTS)).await,
+        Workload::Transaction => transactions(target, count).await,
         // Its TLS trusts every certificate.
         Workload::ConnectTls | Workload::ConnectTlsAgain | Workload::PipelineOneSync | Workload::CopyOut => {
             Ok(None)
@@ -240,6 +241,27 @@ async fn inserts(target: &Target, count: usize, in_transaction: bool) -> Result<
     }
     if in_transaction {
         "COMMIT".execute(&client).await?;
+    }
+    meter.finish(count)
+}
+
+async fn transactions(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let mut client = connect(unix(target)).await?;
+    let deposit = Statement::named(DEPOSIT, &[]).execute(&client).await?.leak();
+    let balance = Statement::named(BALANCE, &[]).execute(&client).await?.leak();
+    let mut meter = Meter::start()?;
+    for id in ids(count) {
+        let begun = Instant::now();
+        let transaction = client.transaction().await?;
+        deposit.bind_dyn(&[&1_i64, &id]).execute(&transaction).await?;
+        let mut rows = balance.bind([id]).query(&transaction).await?;
+        let row = rows.try_next().await?.context("no row")?;
+        let row: (i32, i64) = (row.get(0), row.get(1));
+        ensure!(rows.try_next().await?.is_none(), "two rows");
+        drop(rows);
+        transaction.commit().await?;
+        meter.lap(begun);
+        black_box(row);
     }
     meter.finish(count)
 }
