@@ -186,7 +186,8 @@ impl DatabaseBuilder {
 /// What can be seen from outside.
 ///
 /// Each verb of [`Database`] that runs one statement has a `tracing` span at level DEBUG, of target `cornac::statement`, with the fields of OpenTelemetry's conventions for databases (`db.system.name`,
-/// `db.query.text`, `db.response.status_code`, ...). Values of parameters are in none of them.
+/// `db.query.text`, `db.response.status_code`, ...). Values of parameters are in none of them. While no subscriber takes that level, none is made, and so no log
+/// record of one either (tracing's feature `log`).
 impl DatabaseBuilder {
     /// From how long on a statement of such a verb is slow, with the wait for its connection: a warning of target `cornac::slow` then shows its text. `None`, the default: none is.
     pub fn slow_statement(mut self, limit: impl Into<Option<Duration>>) -> Self {

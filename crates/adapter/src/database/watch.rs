@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cornac_conn::{Delivery, Error, ErrorKind, Host, Result, StatementRef};
 use tokio::time::Instant;
+use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
 
 use super::Database;
@@ -23,7 +24,13 @@ impl Database {
         Watch { span: self.span(statement), began }
     }
 
+    #[inline]
     fn span(&self, statement: &StatementRef<'_>) -> Span {
+        // The macro looks at the same, but where anything has switched the feature "log" of tracing on, it makes all fields all the same, for log records of spans.
+        if LevelFilter::current() < LevelFilter::DEBUG { Span::none() } else { self.watched_span(statement) }
+    }
+
+    fn watched_span(&self, statement: &StatementRef<'_>) -> Span {
         let host = || self.config().hosts().first();
         tracing::debug_span!(
             target: "cornac::statement",
