@@ -121,6 +121,8 @@ impl Workload {
         match self {
             // Without a `Database`: connections in the plainest pool, shared connections by themselves.
             Pool | Shared => Some("bare"),
+            // The last statement and COMMIT go together.
+            Transaction => Some("2 trips"),
             _ => None,
         }
     }

@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use cornac::shared::SharedConnection;
-use cornac::{Client, Config, Connection, Host, Timestamptz};
+use cornac::{Client, Config, Connection, Host, Timestamptz, pipeline};
 use cornac_benches::work::POINT_SELECT;
 use tokio::sync::Semaphore;
 
 use cornac_compare::measured::Measured;
 use cornac_compare::meter::Meter;
 use cornac_compare::program;
-use cornac_compare::samples::ids_of_task;
+use cornac_compare::samples::{BALANCE, DEPOSIT, ids, ids_of_task};
 use cornac_compare::target::{DATABASE, TRUSTED, Target};
 use cornac_compare::workload::{POOL, Workload};
 
@@ -29,6 +29,7 @@ async fn work(workload: Workload, target: &Target) -> Result<Option<Measured>> {
     match workload {
         Workload::Pool => pool(workload, target).await,
         Workload::Shared => shared(workload, target).await,
+        Workload::Transaction => transactions(target, workload.count()).await,
         _ => Ok(None),
     }
 }
@@ -102,4 +103,21 @@ async fn shared(workload: Workload, target: &Target) -> Result<Option<Measured>>
         })
         .await?;
     meter.finish(workload.count())
+}
+
+async fn transactions(target: &Target, count: usize) -> Result<Option<Measured>> {
+    let mut connection = Connection::connect(&unix(target)).await?;
+    let deposit = connection.prepare(DEPOSIT).await?;
+    let balance = connection.prepare(BALANCE).await?;
+    let mut meter = Meter::start()?;
+    for id in ids(count) {
+        let begun = Instant::now();
+        let mut transaction = connection.begin().await?;
+        transaction.execute(&deposit, (1_i64, id)).await?;
+        let last = pipeline::fetch_one::<(i32, i64), _, _>(&balance, (id,));
+        let row = transaction.commit_with((last,)).await?;
+        meter.lap(begun);
+        black_box(row);
+    }
+    meter.finish(count)
 }
