@@ -42,6 +42,7 @@ mod libpq_login;
 mod lines;
 mod listeners;
 mod measured;
+mod metrics;
 mod multiplex;
 mod narrow;
 mod negotiation;

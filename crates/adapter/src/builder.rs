@@ -49,6 +49,7 @@ pub struct DatabaseBuilder {
     transaction_retry: Option<RetryPolicy>,
     resolve_commit: Option<Duration>,
     slow_statement: Option<Duration>,
+    pool_name: Option<Arc<str>>,
     multiplex: Option<usize>,
     shared: SharedOptions,
 }
@@ -194,6 +195,12 @@ impl DatabaseBuilder {
         self.slow_statement = limit.into();
         self
     }
+
+    /// What the pool is called in the numbers of the feature `metrics`: `host:port/database` of the first host, unless it is said here. Pools of one process to one database need names of their own, or their numbers are mixed up.
+    pub fn pool_name(mut self, name: &str) -> Self {
+        self.pool_name = Some(name.into());
+        self
+    }
 }
 
 /// How often things are tried.
@@ -330,7 +337,8 @@ impl DatabaseBuilder {
             TargetSessionAttrs::ReadWrite | TargetSessionAttrs::Primary => (config.clone(), Role::Primary),
             _ => (config.clone(), Role::Any),
         };
-        Connections::new(config, role, self.reset.clone(), Arc::new(hooks), self.statement_timeout)
+        let (reset, name) = (self.reset.clone(), self.pool_name.clone());
+        Connections::new(config, role, reset, Arc::new(hooks), self.statement_timeout, name)
     }
 
     fn build(self, connections: Connections) -> Result<Database> {

@@ -20,6 +20,13 @@ mod builder;
 mod database;
 mod listener;
 mod manager;
+#[cfg(feature = "metrics")]
+mod meter;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_meter.rs"]
+mod meter;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod multiplex;
 mod pooled;
 mod reset;

@@ -9,6 +9,7 @@ use cornac_conn::{Config, Connection, Error, Result, SqlState, TargetSessionAttr
 use cornac_pool::{Condition, Failure, Manager};
 use tokio::time::timeout;
 
+use crate::meter::Meter;
 use crate::reset::Reset;
 
 /// How long the replies that an abandoned request still has to come may take before it is cancelled at the server: nobody waits for them.
@@ -78,6 +79,9 @@ pub(crate) struct Connections {
     reset: Reset,
     hooks: Arc<Hooks>,
     statement_timeout: Option<Duration>,
+    /// What the pool is called, if it has a name.
+    name: Option<Arc<str>>,
+    meter: Meter,
     /// The connection with which it was proven that there can be one: the first that the pool gets.
     proven: Mutex<Option<Connection>>,
     /// The backend of the proven connection, once the pool has it: it has been prepared.
@@ -91,13 +95,17 @@ impl Connections {
         reset: Reset,
         hooks: Arc<Hooks>,
         statement_timeout: Option<Duration>,
+        name: Option<Arc<str>>,
     ) -> Self {
+        let meter = Meter::new(&config, name.as_deref(), role == Role::Reader);
         Self {
             config,
             role,
             reset,
             hooks,
             statement_timeout,
+            name,
+            meter,
             proven: Mutex::default(),
             prepared: Mutex::default(),
         }
@@ -107,20 +115,17 @@ impl Connections {
         &self.config
     }
 
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// The same, to read from: standbys if there are any, else whatever there is.
     pub(crate) fn for_readers(&self) -> Self {
         // A setting of the session's beginning is one that RESET goes back to.
         let config = self.config.clone().setting("default_transaction_read_only", "on");
         let config = config.target_session_attrs(TargetSessionAttrs::PreferStandby);
-        Self {
-            config,
-            role: Role::Reader,
-            reset: self.reset.clone(),
-            hooks: Arc::clone(&self.hooks),
-            statement_timeout: self.statement_timeout,
-            proven: Mutex::default(),
-            prepared: Mutex::default(),
-        }
+        let hooks = Arc::clone(&self.hooks);
+        Self::new(config, Role::Reader, self.reset.clone(), hooks, self.statement_timeout, self.name.clone())
     }
 
     /// Whether it is for those who only read.
@@ -138,13 +143,20 @@ impl Connections {
 
     /// Proves that there can be a connection, and keeps it for the pool. The hook may take as long as `limit`.
     pub(crate) async fn prove(&self, limit: Duration) -> Result<()> {
-        let mut connection = Connection::connect(&self.config).await?;
+        let mut connection = self.connect().await?;
         match timeout(limit, self.prepare(&mut connection)).await {
             Ok(prepared) => prepared?,
             Err(_) => return Err(Error::unavailable(HOOK_HANGS, false, None)),
         }
         *lock(&self.proven) = Some(connection);
         Ok(())
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        let timer = self.meter.creation();
+        let outcome = Connection::connect(&self.config).await;
+        timer.ended(outcome.as_ref().map(drop).map_err(Some));
+        outcome
     }
 
     /// Closes the proven connection, if the pool has not taken it yet.
@@ -179,6 +191,8 @@ impl Manager for Connections {
     type Connection = Connection;
     type Error = Error;
 
+    const MEASURES: bool = Meter::MEASURES;
+
     async fn open(&self) -> Result<Connection> {
         // It may have been lost while nobody looked at it.
         match self.take_proven().and_then(|mut proven| proven.peek().then_some(proven)) {
@@ -186,7 +200,7 @@ impl Manager for Connections {
                 *lock(&self.prepared) = connection.process_id();
                 Ok(connection)
             }
-            None => Connection::connect(&self.config).await,
+            None => self.connect().await,
         }
     }
 
@@ -261,6 +275,14 @@ impl Manager for Connections {
         } else {
             tracing::warn!(target: "cornac::pool", "{failure}: {cause}");
         }
+    }
+
+    fn observe_wait(&self, waited: Duration) {
+        self.meter.waited(waited);
+    }
+
+    fn observe_use(&self, held_for: Duration) {
+        self.meter.used(held_for);
     }
 }
 

@@ -115,7 +115,11 @@ impl<M: Manager> Shared<M> {
             }
             match call.began {
                 None => self.count_immediate(&mut pooled),
-                Some(began) => self.waits.count(Duration::from_nanos(now.saturating_sub(began))),
+                Some(began) => {
+                    let waited = Duration::from_nanos(now.saturating_sub(began));
+                    self.waits.count(waited);
+                    self.tell(waited);
+                }
             }
             return Ok(pooled);
         }
@@ -176,6 +180,16 @@ impl<M: Manager> Shared<M> {
         // Not a read-modify-write: nobody else writes while this connection is lent.
         let immediate = &self.desk(pooled.entry()).immediate;
         immediate.store(immediate.load(Relaxed) + 1, Relaxed);
+        self.tell(Duration::ZERO);
+    }
+
+    /// Tells the manager of a wait, if it wants to know.
+    #[inline]
+    fn tell(&self, waited: Duration) {
+        if M::MEASURES {
+            // A panic here is nobody's error.
+            let _ = caught::<_, M::Error>(Step::BeforeCheckout, || self.manager.observe_wait(waited));
+        }
     }
 
     /// Waits in line.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::{Future, ready};
+use std::time::Duration;
 
 /// In what condition a connection comes back, as far as that can be said without waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub trait Manager: Send + Sync + Sized + 'static {
 
     /// Whether [`before_return`](Self::before_return) does anything. Every connection then goes through the keeper when it comes back.
     const HAS_BEFORE_RETURN: bool = false;
+
+    /// Whether [`observe_wait`](Self::observe_wait) and [`observe_use`](Self::observe_use) are called. The latter costs a look at the clock at each return.
+    const MEASURES: bool = false;
 
     /// Opens a connection.
     ///
@@ -118,5 +122,15 @@ pub trait Manager: Send + Sync + Sized + 'static {
     /// Hears of everything that failed and that no caller is told. For logs; it must not wait.
     fn observe(&self, failure: &crate::Failure<Self::Error>) {
         let _ = failure;
+    }
+
+    /// Hears of each checkout that worked, and for how long it waited. For metrics, with [`MEASURES`](Self::MEASURES); it must not wait.
+    fn observe_wait(&self, waited: Duration) {
+        let _ = waited;
+    }
+
+    /// Hears of each connection that a caller has done with, and for how long it was held. For metrics, with [`MEASURES`](Self::MEASURES); it must not wait.
+    fn observe_use(&self, held_for: Duration) {
+        let _ = held_for;
     }
 }

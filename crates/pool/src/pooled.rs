@@ -59,14 +59,18 @@ impl<M: Manager> Pooled<M> {
         let shared = Arc::clone(&pooled.shared);
         let entry = pooled.take();
         shared.desk(&entry).holder.store(None);
-        let Entry { connection, mut seat, .. } = entry;
+        let Entry { connection, mut seat, checked_out_at, .. } = entry;
         seat.leave(CloseReason::Detached);
+        shared.measure_use(checked_out_at);
         connection
     }
 
     /// Gives the connection back to be closed, though nothing may be wrong with it.
-    pub fn retire(pooled: Self) {
+    pub fn retire(mut pooled: Self) {
+        let checked_out_at = pooled.entry().checked_out_at;
+        let shared = Arc::clone(&pooled.shared);
         pooled.dismiss(CloseReason::Retired);
+        shared.measure_use(checked_out_at);
     }
 }
 
@@ -90,7 +94,9 @@ impl<M: Manager> Drop for Pooled<M> {
     #[inline]
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
+            let checked_out_at = entry.checked_out_at;
             self.shared.take_back(entry);
+            self.shared.measure_use(checked_out_at);
         }
     }
 }

@@ -137,6 +137,16 @@ impl<M: Manager> Shared<M> {
         }
     }
 
+    /// A caller has done with what it had since `checked_out_at`.
+    #[inline]
+    pub(crate) fn measure_use(&self, checked_out_at: u64) {
+        if M::MEASURES {
+            let held_for = Duration::from_nanos(self.now().saturating_sub(checked_out_at));
+            // A panic here is nobody's error.
+            let _ = caught::<_, M::Error>(Step::Condition, || self.manager.observe_use(held_for));
+        }
+    }
+
     /// Lends a clean connection to whoever is next, unless its time is over.
     #[inline]
     pub(crate) fn put_back(self: &Arc<Self>, entry: Box<Entry<M>>) {

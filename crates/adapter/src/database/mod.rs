@@ -19,8 +19,11 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::monitoring::Health;
 pub use self::transactions::Retrying;
+#[cfg(feature = "metrics")]
+pub(crate) use self::watch::error_kind;
 use crate::builder::DatabaseBuilder;
 use crate::manager::Connections;
+use crate::meter::Meter;
 use crate::multiplex::Multiplex;
 use crate::pooled::PooledConnection;
 use crate::retry::RetryPolicy;
@@ -298,6 +301,10 @@ impl Database {
 
     pub(crate) fn config(&self) -> &Config {
         self.inner.pool.manager().config()
+    }
+
+    fn meter(&self) -> &Meter {
+        self.inner.pool.manager().meter()
     }
 }
 

@@ -45,6 +45,24 @@ impl Database {
         }
     }
 
+    /// Gives the pool's numbers to the recorder of the `metrics` crate: see [`metrics`](crate::metrics). For whoever collects them; it costs some microseconds.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) {
+    /// // In the handler of `/metrics`, or every few seconds for a recorder that pushes:
+    /// db.record_metrics();
+    /// # }
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn record_metrics(&self) {
+        crate::meter::describe();
+        self.meter().pool(&self.pool_stats());
+        self.meter().retries(self.retries());
+        if let Some(readers) = self.inner.readers.get() {
+            readers.record_metrics();
+        }
+    }
+
     /// Proves that the database answers, by a round trip without any SQL: for the health check of a service.
     ///
     /// ```no_run

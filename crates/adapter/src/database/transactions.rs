@@ -173,13 +173,32 @@ impl Database {
         T: Send,
         E: From<Error> + Send,
     {
+        let timer = self.meter().transaction();
+        let outcome = self.run_until_it_ends(options, policy, location, &mut run).await;
+        timer.ended(outcome.as_ref().map(drop).map_err(|_| None));
+        outcome
+    }
+
+    async fn run_until_it_ends<T, E, F, Fut>(
+        &self,
+        options: TransactionOptions,
+        policy: RetryPolicy,
+        location: &'static Location<'static>,
+        run: &mut F,
+    ) -> Result<T, E>
+    where
+        F: FnMut(Transaction<'static>) -> Fut + Send,
+        Fut: Future<Output = Result<T, E>> + Send,
+        T: Send,
+        E: From<Error> + Send,
+    {
         let mut tries = policy.start();
         if policy.tries() > 1 {
             tries.begin();
         }
         loop {
             let connection = self.checkout_at(location).await?;
-            let (outcome, failure) = self.run_once(connection, options, &mut run).await;
+            let (outcome, failure) = self.run_once(connection, options, run).await;
             let again = outcome.is_err() && failure.is_some_and(begins_anew);
             if !again || !tries.wait().await {
                 return outcome;

@@ -25,19 +25,24 @@ macro_rules! on_a_connection {
     ($database:ident, $statement:ident, |$connection:ident| $run:expr) => {{
         let location = Location::caller();
         async move {
+            let watch = $database.watch(&$statement.statement());
             if let Some(multiplex) = &$database.inner.multiplex {
-                if let Some(seat) = multiplex.seat(|| $database.checkout_at(location)).await? {
-                    let watch = $database.watch(&$statement.statement());
-                    let $connection = &seat.connection;
-                    match $run.instrument(watch.span.clone()).await {
-                        Err(error) if belongs_elsewhere(&error) => {}
-                        Err(error)
-                            if $database.may_run_again(&error, $statement.statement().is_idempotent()) => {}
-                        outcome => return $database.watched(&watch, &$statement.statement(), outcome),
+                match multiplex.seat(|| $database.checkout_at(location)).await {
+                    Ok(Some(seat)) => {
+                        let $connection = &seat.connection;
+                        match $run.instrument(watch.span.clone()).await {
+                            Err(error) if belongs_elsewhere(&error) => {}
+                            Err(error)
+                                if $database
+                                    .may_run_again(&error, $statement.statement().is_idempotent()) => {}
+                            outcome => return $database.watched(watch, &$statement.statement(), outcome),
+                        }
                     }
+                    Ok(None) => {}
+                    Err(error) => return $database.watched(watch, &$statement.statement(), Err(error)),
                 }
             }
-            again_where_safe!($database, $statement, location, |$connection| $run)
+            again_where_safe!($database, $statement, watch, location, |$connection| $run)
         }
     }};
 }
@@ -46,21 +51,23 @@ macro_rules! on_a_connection {
 macro_rules! on_its_own_connection {
     ($database:ident, $statement:ident, |$connection:ident| $run:expr) => {{
         let location = Location::caller();
-        async move { again_where_safe!($database, $statement, location, |$connection| $run) }
+        async move {
+            let watch = $database.watch(&$statement.statement());
+            again_where_safe!($database, $statement, watch, location, |$connection| $run)
+        }
     }};
 }
 
 /// Runs something on a connection, and again on another one where that is safe.
 macro_rules! again_where_safe {
-    ($database:ident, $statement:ident, $location:ident, |$connection:ident| $run:expr) => {{
+    ($database:ident, $statement:ident, $watch:ident, $location:ident, |$connection:ident| $run:expr) => {{
         let mut tries = None;
-        let watch = $database.watch(&$statement.statement());
         let outcome = loop {
             let mut $connection = match $database.checkout_at($location).await {
                 Ok(connection) => connection,
                 Err(error) => break Err(error),
             };
-            match $run.instrument(watch.span.clone()).await {
+            match $run.instrument($watch.span.clone()).await {
                 Err(error) if $database.may_run_again(&error, $statement.statement().is_idempotent()) => {
                     if !$database.wait_for_another(&mut tries, $connection, &error).await {
                         break Err(error);
@@ -69,7 +76,7 @@ macro_rules! again_where_safe {
                 outcome => break outcome,
             }
         };
-        $database.watched(&watch, &$statement.statement(), outcome)
+        $database.watched($watch, &$statement.statement(), outcome)
     }};
 }
 
@@ -328,7 +335,8 @@ impl Database {
         I::Item: Params + Send,
     {
         let location = Location::caller();
-        async move { self.checkout_at(location).await?.execute_many(sql, sets).await }
+        let run = async move { self.checkout_at(location).await?.execute_many(sql, sets).await };
+        self.measured("BATCH", run)
     }
 
     /// As [`execute_many`](Self::execute_many), with the sets of a stream, as they come.
@@ -348,12 +356,13 @@ impl Database {
         E: Into<Box<dyn StdError + Send + Sync>> + Send,
     {
         let location = Location::caller();
-        async move {
+        let run = async move {
             let mut connection = self.checkout_at(location).await?;
             let mut batch = connection.batch(sql).await?;
             batch.send_stream(sets).await?;
             batch.finish().await
-        }
+        };
+        self.measured("BATCH", run)
     }
 
     /// Runs any number of statements, separated by semicolons, in one round trip and without parameters: for scripts. Never paste values into `sql`.
@@ -364,7 +373,8 @@ impl Database {
     #[track_caller]
     pub fn simple_query(&self, sql: &str) -> impl Future<Output = Result<Vec<SimpleResult>>> + Send {
         let location = Location::caller();
-        async move { self.checkout_at(location).await?.simple_query(sql).await }
+        let run = async move { self.checkout_at(location).await?.simple_query(sql).await };
+        self.measured("SCRIPT", run)
     }
 }
 
@@ -442,7 +452,10 @@ impl Database {
         I::Item: Params + Send,
     {
         let location = Location::caller();
-        async move { self.checkout_at(location).await?.copy_records_to_table(table, columns, records).await }
+        let run = async move {
+            self.checkout_at(location).await?.copy_records_to_table(table, columns, records).await
+        };
+        self.measured("COPY", run)
     }
 
     /// Copies the records of a stream into columns of a table, and says how many there were.
@@ -463,7 +476,10 @@ impl Database {
         E: Into<Box<dyn StdError + Send + Sync>> + Send,
     {
         let location = Location::caller();
-        async move { self.checkout_at(location).await?.copy_stream_to_table(table, columns, records).await }
+        let run = async move {
+            self.checkout_at(location).await?.copy_stream_to_table(table, columns, records).await
+        };
+        self.measured("COPY", run)
     }
 
     /// Copies everything that a reader gives into columns of a table, and says how many rows there were.
@@ -480,7 +496,9 @@ impl Database {
         reader: impl AsyncRead + Send,
     ) -> impl Future<Output = Result<u64>> + Send {
         let location = Location::caller();
-        async move { self.checkout_at(location).await?.copy_from(table, columns, options, reader).await }
+        let run =
+            async move { self.checkout_at(location).await?.copy_from(table, columns, options, reader).await };
+        self.measured("COPY", run)
     }
 
     /// Copies a table, or what a query returns, to a writer, and says how many rows there were.
@@ -496,7 +514,8 @@ impl Database {
         writer: impl AsyncWrite + Send,
     ) -> impl Future<Output = Result<u64>> + Send {
         let location = Location::caller();
-        async move { self.checkout_at(location).await?.copy_to(source, options, writer).await }
+        let run = async move { self.checkout_at(location).await?.copy_to(source, options, writer).await };
+        self.measured("COPY", run)
     }
 }
 

@@ -2,26 +2,41 @@
 
 use std::time::Duration;
 
-use cornac_conn::{Delivery, Error, ErrorKind, Host, Result, StatementRef};
+use cornac_conn::{Delivery, Error, ErrorKind, Host, Result, SqlState, StatementRef};
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
 
 use super::Database;
+use crate::meter::Timer;
 
 /// Looks at one statement of a [`Database`].
-pub(super) struct Watch {
+pub(super) struct Watch<'d> {
     /// Disabled unless somebody wants to see it.
     pub(super) span: Span,
     began: Option<Instant>,
+    timer: Timer<'d>,
 }
 
 impl Database {
     /// Begins to look at a statement. The span has the fields of OpenTelemetry's conventions for databases; parameters' values are never among them.
     #[inline]
-    pub(super) fn watch(&self, statement: &StatementRef<'_>) -> Watch {
+    pub(super) fn watch(&self, statement: &StatementRef<'_>) -> Watch<'_> {
         let began = self.inner.settings.slow_statement.map(|_| Instant::now());
-        Watch { span: self.span(statement), began }
+        let timer = self.meter().operation(operation(statement.sql()));
+        Watch { span: self.span(statement), began, timer }
+    }
+
+    /// Counts and times an operation that is not one statement.
+    pub(super) async fn measured<T>(
+        &self,
+        operation: &str,
+        run: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let timer = self.meter().operation(operation);
+        let outcome = run.await;
+        timer.ended(outcome.as_ref().map(drop).map_err(Some));
+        outcome
     }
 
     #[inline]
@@ -52,7 +67,7 @@ impl Database {
     #[inline]
     pub(super) fn watched<T>(
         &self,
-        watch: &Watch,
+        watch: Watch<'_>,
         statement: &StatementRef<'_>,
         outcome: Result<T>,
     ) -> Result<T> {
@@ -65,6 +80,7 @@ impl Database {
                 warn_of_slow(statement.sql(), took, outcome.is_ok());
             }
         }
+        watch.timer.ended(outcome.as_ref().map(drop).map_err(Some));
         outcome
     }
 }
@@ -74,14 +90,18 @@ fn record(span: &Span, error: &Error) {
     if let Some(state) = error.sql_state() {
         span.record("db.response.status_code", state.as_str());
     }
-    let kind = match (error.kind(), error.sql_state()) {
-        (_, Some(state)) => state.as_str().to_owned(),
-        (ErrorKind::Timeout { .. }, _) => "timeout".to_owned(),
-        (ErrorKind::Checkout(_), _) => "checkout".to_owned(),
-        _ if error.delivery() == Delivery::Unknown => "outcome unknown".to_owned(),
-        _ => "client".to_owned(),
-    };
-    span.record("error.type", kind);
+    let state = error.sql_state();
+    span.record("error.type", state.as_ref().map_or_else(|| error_kind(error), SqlState::as_str));
+}
+
+/// What kind of error it is that has no SQLSTATE.
+pub(crate) fn error_kind(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::Timeout { .. } => "timeout",
+        ErrorKind::Checkout(_) => "checkout",
+        _ if error.delivery() == Delivery::Unknown => "outcome unknown",
+        _ => "client",
+    }
 }
 
 #[cold]
