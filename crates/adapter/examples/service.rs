@@ -36,6 +36,7 @@ async fn main() -> anyhow::Result<()> {
         // Whoever asks over HTTP does not wait for long.
         .acquire_timeout(Duration::from_secs(2))
         .statement_timeout(Duration::from_secs(30))
+        // A warning of `tracing`, for whatever subscriber a real service has.
         .slow_statement(Duration::from_millis(200))
         .connect(&url)
         .await?;

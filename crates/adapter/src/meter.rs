@@ -73,7 +73,8 @@ impl Meter {
     }
 
     /// Begins to time an operation, which is told by its first word.
-    pub(crate) fn operation(&self, word: &str) -> Timer<'_> {
+    pub(crate) fn operation<'w>(&self, word: impl FnOnce() -> &'w str) -> Timer<'_> {
+        let word = word();
         let known = OPERATIONS.iter().position(|operation| operation.eq_ignore_ascii_case(word));
         self.time(What::Operation(known.unwrap_or(OPERATIONS.len() - 1)))
     }

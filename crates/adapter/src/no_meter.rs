@@ -18,7 +18,7 @@ impl Meter {
 
     #[expect(clippy::unused_self, reason = "as its sibling")]
     #[inline]
-    pub(crate) fn operation(&self, _: &str) -> Timer<'_> {
+    pub(crate) fn operation<'w>(&self, _: impl FnOnce() -> &'w str) -> Timer<'_> {
         Timer(PhantomData)
     }
 

@@ -23,7 +23,7 @@ impl Database {
     #[inline]
     pub(super) fn watch(&self, statement: &StatementRef<'_>) -> Watch<'_> {
         let began = self.inner.settings.slow_statement.map(|_| Instant::now());
-        let timer = self.meter().operation(operation(statement.sql()));
+        let timer = self.meter().operation(|| operation(statement.sql()));
         Watch { span: self.span(statement), began, timer }
     }
 
@@ -33,7 +33,7 @@ impl Database {
         operation: &str,
         run: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let timer = self.meter().operation(operation);
+        let timer = self.meter().operation(|| operation);
         let outcome = run.await;
         timer.ended(outcome.as_ref().map(drop).map_err(Some));
         outcome
