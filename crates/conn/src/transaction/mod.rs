@@ -74,6 +74,18 @@ enum End {
 impl Connection {
     /// Begins a transaction. Nothing is sent before its first statement.
     ///
+    /// ```no_run
+    /// # use cornac_conn::{Client, Connection};
+    /// # async fn example(mut connection: Connection) -> cornac_conn::Result<()> {
+    /// let mut sale = connection.begin().await?;
+    /// let left: i32 = sale.fetch_value("UPDATE stock SET left = left - 1 WHERE item = $1 RETURNING left", (7,)).await?;
+    /// if left < 0 {
+    ///     return Ok(()); // Rolled back: `sale` is dropped.
+    /// }
+    /// sale.commit().await
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the connection is closed, or in a transaction already (one that was begun with SQL of one's own).
@@ -133,6 +145,22 @@ impl Connection {
 impl<'c> Transaction<'c> {
     /// Begins a transaction on a connection that somebody lends to it.
     ///
+    /// ```no_run
+    /// # use cornac_conn::{Connection, Lender, Transaction, TransactionOptions};
+    /// struct Owner(Connection);
+    /// impl Lender for Owner {
+    ///     fn connection(&mut self) -> &mut Connection {
+    ///         &mut self.0
+    ///     }
+    /// }
+    /// # async fn example(connection: Connection) -> cornac_conn::Result<()> {
+    /// // It owns its connection, and can be kept anywhere.
+    /// let transaction: Transaction<'static> =
+    ///     Transaction::begin_on(Box::new(Owner(connection)), TransactionOptions::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Connection::begin`].
@@ -146,16 +174,44 @@ impl<'c> Transaction<'c> {
     }
 
     /// Goes on with a transaction that somebody else has [left open](Self::leave_open).
+    ///
+    /// ```
+    /// # use cornac_conn::{Begun, Lender, Transaction};
+    /// fn go_on(lender: Box<dyn Lender>, begun: Begun) -> Transaction<'static> {
+    ///     Transaction::resume_on(lender, begun)
+    /// }
+    /// ```
     pub fn resume_on(lender: Box<dyn Lender + 'c>, begun: Begun) -> Self {
         Self { lease: Lease::Lent(lender), savepoint: None, begun, end: End::RollBack }
     }
 
     /// Which transaction of its connection it is, for [`resume_on`](Self::resume_on).
+    ///
+    /// ```
+    /// # use cornac_conn::{Begun, Transaction};
+    /// fn hand_over(mut transaction: Transaction<'_>) -> Begun {
+    ///     transaction.leave_open();
+    ///     transaction.begun()
+    /// }
+    /// ```
     pub fn begun(&self) -> Begun {
         self.begun
     }
 
     /// From now on, a drop does not roll it back: whoever has the connection then goes on with it.
+    ///
+    /// ```no_run
+    /// # use cornac_conn::{Client, Connection};
+    /// # async fn example(mut connection: Connection) -> cornac_conn::Result<()> {
+    /// let mut transaction = connection.begin().await?;
+    /// transaction.execute("DECLARE items CURSOR FOR SELECT name FROM item", ()).await?;
+    /// transaction.leave_open();
+    /// drop(transaction);
+    /// // Still in it.
+    /// let names: Vec<String> = connection.fetch_values("FETCH 100 FROM items", ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn leave_open(&mut self) {
         self.end = End::Leave;
     }
@@ -200,6 +256,18 @@ impl<'c> Transaction<'c> {
     }
 
     /// Commits. Nothing is sent if nothing has run.
+    ///
+    /// ```no_run
+    /// # use cornac_conn::{Client, ErrorKind, Transaction};
+    /// # async fn example(mut transaction: Transaction<'_>) -> cornac_conn::Result<()> {
+    /// transaction.execute("INSERT INTO purchase (item) VALUES ($1)", (7,)).await?;
+    /// match transaction.commit().await {
+    ///     Err(error) if error.outcome_unknown() => println!("the purchase may be there, look before you repeat it"),
+    ///     committed => committed?,
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -276,6 +344,17 @@ impl<'c> Transaction<'c> {
 
     /// Rolls back: all of it, or, if this is a transaction in another one, what has run in this one. Nothing is sent if nothing has run.
     ///
+    /// ```no_run
+    /// # use cornac_conn::{Client, Connection};
+    /// # async fn example(mut connection: Connection) -> cornac_conn::Result<()> {
+    /// let mut trial = connection.begin().await?;
+    /// let gone = trial.execute("DELETE FROM item WHERE price < $1", (1.0,)).await?;
+    /// trial.rollback().await?;
+    /// println!("{gone} items would go");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The connection's, when it is lost; the server then rolls back by itself. [`ErrorKind::Usage`] when the transaction was ended by SQL.
@@ -304,11 +383,37 @@ impl<'c> Transaction<'c> {
 
     /// Finds out the transaction's number on the way, behind its statements and without a round trip more, so that [`ErrorKind::CommitOutcomeUnknown`] can say which transaction it
     /// is about. A transaction that writes nothing has none.
+    ///
+    /// ```no_run
+    /// # use cornac_conn::{Client, Connection, ErrorKind};
+    /// # async fn example(mut connection: Connection) -> cornac_conn::Result<()> {
+    /// let mut payment = connection.begin().await?;
+    /// payment.track();
+    /// payment.execute("UPDATE account SET balance = balance - $1 WHERE id = $2", (10_i64, 1)).await?;
+    /// let paid = payment.commit().await;
+    /// if let Err(ErrorKind::CommitOutcomeUnknown(lost)) = paid.as_ref().map_err(|error| error.kind()) {
+    ///     println!("ask later what became of {:?}", lost.transaction);
+    /// }
+    /// paid
+    /// # }
+    /// ```
     pub fn track(&mut self) {
         self.lease.connection().transaction.track();
     }
 
     /// What the server refused last in this transaction, if it refused anything: why it has failed.
+    ///
+    /// ```no_run
+    /// # use cornac_conn::{Client, Transaction};
+    /// # async fn import(_: &mut Transaction<'_>) {}
+    /// # async fn example(mut transaction: Transaction<'_>) -> cornac_conn::Result<()> {
+    /// import(&mut transaction).await; // which keeps its errors for itself
+    /// if let Some(refused) = transaction.failure() {
+    ///     println!("nothing will be committed: {}", refused.message());
+    /// }
+    /// transaction.rollback().await
+    /// # }
+    /// ```
     pub fn failure(&mut self) -> Option<&ServerMessage> {
         self.lease.connection().transaction.failure.as_deref()
     }

@@ -74,6 +74,20 @@ pub enum TransactionOutcome {
 impl Connection {
     /// What became of a transaction that ran on another connection.
     ///
+    /// ```no_run
+    /// # use cornac_conn::{Connection, Error, ErrorKind, TransactionOutcome};
+    /// # async fn example(mut another: Connection, error: Error) -> cornac_conn::Result<()> {
+    /// // `error` came from the commit of a transaction that was tracked.
+    /// if let ErrorKind::CommitOutcomeUnknown(lost) = error.kind() {
+    ///     if let Some(id) = &lost.transaction {
+    ///         let outcome = another.transaction_outcome(id).await?;
+    ///         println!("run it again: {}", outcome == TransactionOutcome::Aborted);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The server's, before PostgreSQL 13, which has no `pg_xact_status`; the connection's, when it is lost.
