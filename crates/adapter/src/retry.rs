@@ -37,6 +37,12 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// So many tries in all, at least one; pauses of up to 50 ms, then 100 ms, and so on up to 2 s; no try later than 30 s after the first.
+    ///
+    /// ```
+    /// # use cornac::RetryPolicy;
+    /// assert_eq!(RetryPolicy::new(5).tries(), 5);
+    /// assert_eq!(RetryPolicy::new(0), RetryPolicy::none());
+    /// ```
     pub fn new(tries: u32) -> Self {
         Self {
             tries: tries.max(1),
@@ -47,26 +53,59 @@ impl RetryPolicy {
     }
 
     /// One try.
+    ///
+    /// ```
+    /// # use cornac::{Database, RetryPolicy};
+    /// // The callers try again themselves.
+    /// let builder = Database::builder().statement_retry(RetryPolicy::none());
+    /// assert_eq!(RetryPolicy::none().tries(), 1);
+    /// ```
     pub fn none() -> Self {
         Self::new(1)
     }
 
     /// The longest pause before the second try.
+    ///
+    /// ```
+    /// # use {cornac::RetryPolicy, std::time::Duration};
+    /// // Transactions that meet at one row for a moment: up to 2 ms, 4 ms, 8 ms.
+    /// let policy = RetryPolicy::new(4).base(Duration::from_millis(2));
+    /// assert_ne!(policy, RetryPolicy::new(4));
+    /// ```
     pub fn base(self, pause: Duration) -> Self {
         Self { base: pause, ..self }
     }
 
     /// The longest pause before any try.
+    ///
+    /// ```
+    /// # use {cornac::RetryPolicy, std::time::Duration};
+    /// // However often: never more than a quarter of a second.
+    /// let policy = RetryPolicy::new(20).cap(Duration::from_millis(250));
+    /// assert_ne!(policy, RetryPolicy::new(20));
+    /// ```
     pub fn cap(self, pause: Duration) -> Self {
         Self { cap: pause, ..self }
     }
 
     /// How long after the beginning of the first try the last one may begin.
+    ///
+    /// ```
+    /// # use {cornac::RetryPolicy, std::time::Duration};
+    /// // For a request that has to be answered within two seconds.
+    /// let policy = RetryPolicy::new(10).budget(Duration::from_millis(1500));
+    /// assert_ne!(policy, RetryPolicy::new(10));
+    /// ```
     pub fn budget(self, time: Duration) -> Self {
         Self { budget: time, ..self }
     }
 
     /// How many tries there are at most.
+    ///
+    /// ```
+    /// # use cornac::RetryPolicy;
+    /// assert_eq!(RetryPolicy::default().tries(), 3);
+    /// ```
     pub fn tries(&self) -> u32 {
         self.tries
     }
