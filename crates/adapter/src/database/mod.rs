@@ -103,6 +103,14 @@ pub struct Retries {
 impl Database {
     /// Connects to the server that a URL (or libpq's `key=value` string) names, with all defaults of [`DatabaseBuilder`].
     ///
+    /// ```no_run
+    /// # async fn example() -> cornac::Result<()> {
+    /// let db = cornac::Database::connect("postgres://app@db.example/shop?sslmode=verify-full").await?;
+    /// let items: i64 = db.fetch_value("SELECT count(*) FROM item", ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the URL cannot be understood, and when no connection can be made.
@@ -115,6 +123,15 @@ impl Database {
     }
 
     /// Connects as a configuration says, with all defaults of [`DatabaseBuilder`].
+    ///
+    /// ```no_run
+    /// # use cornac::{Config, Database};
+    /// # async fn example() -> cornac::Result<()> {
+    /// let config = "postgres://app@db.example/shop".parse::<Config>()?.application_name("checkout desk");
+    /// let db = Database::connect_with(&config).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -129,6 +146,17 @@ impl Database {
 
     /// As [`connect`](Self::connect), without connecting: for a `static`, or where the server may come later.
     ///
+    /// ```
+    /// # use cornac::Database;
+    /// use std::sync::LazyLock;
+    ///
+    /// static SHOP: LazyLock<Database> =
+    ///     LazyLock::new(|| Database::connect_lazy("postgres://app@db.example/shop").expect("the URL is right"));
+    ///
+    /// assert_eq!(SHOP.pool_stats().opened, 0);
+    /// assert!(Database::connect_lazy("postgres://app@db.example/shop?sslmod=require").is_err());
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the URL cannot be understood.
@@ -137,6 +165,13 @@ impl Database {
     }
 
     /// Everything that can be chosen.
+    ///
+    /// ```
+    /// let builder = cornac::Database::builder().min_size(2).max_size(20);
+    /// let db = builder.connect_lazy("postgres://app@db.example/shop")?;
+    /// assert_eq!(db.pool_stats().max_size, 20);
+    /// # Ok::<(), cornac::Error>(())
+    /// ```
     pub fn builder() -> DatabaseBuilder {
         DatabaseBuilder::default()
     }
@@ -179,6 +214,18 @@ impl Database {
 
     /// Takes a connection of the pool, until it is dropped.
     ///
+    /// ```no_run
+    /// # use cornac::{Client, Database};
+    /// # async fn example(db: Database) -> cornac::Result<()> {
+    /// // A temporary table is its session's, and so this is all over one connection.
+    /// let mut connection = db.checkout().await?;
+    /// connection.execute("CREATE TEMP TABLE sold (item int8)", ()).await?;
+    /// connection.copy_records_to_table("sold", &["item"], (1..=1_000_i64).map(|item| (item,))).await?;
+    /// connection.execute("DELETE FROM stock USING sold WHERE stock.item = sold.item", ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Checkout`](crate::ErrorKind::Checkout), with a [`CheckoutError`](crate::CheckoutError) as its source.
@@ -201,6 +248,17 @@ impl Database {
 
     /// Opens a connection that is not of the pool: for LISTEN, say, or for what takes days.
     ///
+    /// ```no_run
+    /// # use cornac::{Client, Database};
+    /// # async fn example(db: Database) -> cornac::Result<()> {
+    /// // It takes hours, and takes nobody's place in the pool.
+    /// let mut apart = db.connect_apart().await?;
+    /// apart.simple_query("VACUUM (ANALYZE) purchase").await?;
+    /// apart.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When no connection can be made.
@@ -213,6 +271,15 @@ impl Database {
     }
 
     /// Opens connections until there are so many (`max_size` at most), and waits for that: before an application takes its first requests.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// db.warm_up(10, Duration::from_secs(5)).await?;
+    /// println!("ready, with {} connections", db.pool_stats().open);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -227,6 +294,15 @@ impl Database {
 
     /// Changes how many connections there may be. Too many idle ones are closed, those in use when they come back.
     ///
+    /// ```
+    /// let builder = cornac::Database::builder().max_size(20).max_capacity(50);
+    /// let db = builder.connect_lazy("postgres://app@db.example/shop")?;
+    /// db.resize(50)?;
+    /// assert_eq!(db.pool_stats().max_size, 50);
+    /// assert!(db.resize(0).is_err());
+    /// # Ok::<(), cornac::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// For 0, and for more than `max_capacity`.
@@ -235,6 +311,15 @@ impl Database {
     }
 
     /// Replaces all connections that exist now: idle ones are closed, those in use when they come back. After a failover, or a change of settings at the server.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// db.execute("ALTER ROLE app SET statement_timeout = '5s'", ()).await?;
+    /// // Sessions read it when they begin.
+    /// db.retire_all();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retire_all(&self) {
         self.inner.pool.manager().forget_proven();
         self.inner.pool.retire_all();
@@ -247,22 +332,64 @@ impl Database {
     }
 
     /// How the pool is doing.
+    ///
+    /// ```
+    /// fn is_overloaded(db: &cornac::Database) -> bool {
+    ///     let stats = db.pool_stats();
+    ///     stats.in_use == stats.max_size && stats.waiting > 0
+    /// }
+    ///
+    /// let db = cornac::Database::connect_lazy("postgres://app@db.example/shop")?;
+    /// assert!(!is_overloaded(&db));
+    /// # Ok::<(), cornac::Error>(())
+    /// ```
     pub fn pool_stats(&self) -> Stats {
         self.inner.pool.stats()
     }
 
     /// Who holds a connection, and for how long; whoever does so for longest comes first.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn example(db: &cornac::Database) {
+    /// for holder in db.holders().iter().take_while(|holder| holder.held_for > Duration::from_secs(60)) {
+    ///     eprintln!("a connection is not given back: {holder}"); // src/report.rs:17:24 for 61.3s
+    /// }
+    /// # }
+    /// ```
     pub fn holders(&self) -> Vec<Holder> {
         self.inner.pool.holders()
     }
 
     /// How often something was tried again.
+    ///
+    /// ```
+    /// # use cornac::{Database, Retries};
+    /// let db = Database::connect_lazy("postgres://app@db.example/shop")?;
+    /// let Retries { statements, transactions, .. } = db.retries();
+    /// println!("tried again: {statements} statements, {transactions} transactions");
+    /// assert_eq!((statements, transactions), (0, 0));
+    /// # Ok::<(), cornac::Error>(())
+    /// ```
     pub fn retries(&self) -> Retries {
         let RetryCounters { statements, transactions } = &self.inner.retries;
         Retries { statements: statements.load(Relaxed), transactions: transactions.load(Relaxed) }
     }
 
     /// Closes the pool: no connection is given out any more, who waits is told, and connections are closed as they come back. Waits until all are closed, for 30 s at most.
+    ///
+    /// ```
+    /// # use cornac::{Database, ErrorKind};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cornac::Result<()> {
+    /// # let db = Database::connect_lazy("postgres://app@127.0.0.1:1/shop")?;
+    /// // After the last request, at the end of `main`:
+    /// db.close().await?;
+    /// let error = db.execute("SELECT 1", ()).await.unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Checkout(_)));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -276,6 +403,20 @@ impl Database {
     }
 
     /// As [`close`](Self::close), with a limit of one's own.
+    ///
+    /// ```no_run
+    /// # use cornac::StillInUse;
+    /// # use std::{error::Error, time::Duration};
+    /// # async fn example(db: cornac::Database) {
+    /// // Whoever stops the process gives it 5 s.
+    /// if let Err(error) = db.close_within(Duration::from_secs(4)).await {
+    ///     let in_use = error.source().and_then(|source| source.downcast_ref::<StillInUse>());
+    ///     for holder in in_use.iter().flat_map(|in_use| &in_use.holders) {
+    ///         eprintln!("cut off: {holder}");
+    ///     }
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

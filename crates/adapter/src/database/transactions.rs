@@ -121,6 +121,21 @@ impl Database {
 
     /// As [`transaction`](Self::transaction), in a transaction that runs as the options say.
     ///
+    /// ```no_run
+    /// # use cornac::{Client, Database, TransactionOptions};
+    /// # async fn example(db: Database) -> cornac::Result<()> {
+    /// let report = TransactionOptions::new().repeatable_read().read_only();
+    /// let (items, worth): (i64, i64) = db
+    ///     .transaction_with(report, |mut transaction| async move {
+    ///         let items = transaction.fetch_value("SELECT count(*) FROM item", ()).await?;
+    ///         let worth = transaction.fetch_value("SELECT sum(price)::int8 FROM item", ()).await?;
+    ///         Ok::<_, cornac::Error>((items, worth))
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`transaction`](Self::transaction).
@@ -359,6 +374,21 @@ pub struct Retrying<'d> {
 impl<'d> Retrying<'d> {
     /// As [`Database::transaction`], begun anew as the policy says.
     ///
+    /// ```no_run
+    /// # use cornac::{Client, Database, RetryPolicy};
+    /// # async fn example(db: Database) -> cornac::Result<()> {
+    /// // Two of these may lock the accounts in different order: a deadlock.
+    /// db.retry(RetryPolicy::new(5))
+    ///     .transaction(|mut transaction| async move {
+    ///         let transfer = "UPDATE account SET balance = balance + $1 WHERE id = $2";
+    ///         transaction.execute(transfer, (-10_i64, 1)).await?;
+    ///         transaction.execute(transfer, (10_i64, 2)).await
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Database::transaction`]: those of the last try.
@@ -381,6 +411,21 @@ impl<'d> Retrying<'d> {
     }
 
     /// As [`Database::transaction_with`], begun anew as the policy says.
+    ///
+    /// ```no_run
+    /// # use cornac::{Client, Database, RetryPolicy, TransactionOptions};
+    /// # async fn example(db: Database) -> cornac::Result<()> {
+    /// let serializable = TransactionOptions::new().serializable();
+    /// let left: i64 = db
+    ///     .retry(RetryPolicy::new(10))
+    ///     .transaction_with(serializable, |mut transaction| async move {
+    ///         transaction.execute("INSERT INTO booking (room) VALUES ($1)", (7,)).await?;
+    ///         transaction.fetch_value("SELECT 20 - count(*) FROM booking WHERE room = $1", (7,)).await
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

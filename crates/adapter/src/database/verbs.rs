@@ -341,6 +341,16 @@ impl Database {
 
     /// As [`execute_many`](Self::execute_many), with the sets of a stream, as they come.
     ///
+    /// ```no_run
+    /// # async fn example(old: cornac::Database, new: cornac::Database) -> cornac::Result<()> {
+    /// // From one database into another, without all of it in memory.
+    /// let items = old.stream_query::<(i64, String), _>("SELECT id, name FROM item", ()).await?;
+    /// let insert = "INSERT INTO item (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    /// println!("{} are new", new.execute_stream(insert, items).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`execute_many`](Self::execute_many); [`ErrorKind::Source`](crate::ErrorKind::Source) when the stream fails, and nothing was kept.
@@ -366,6 +376,16 @@ impl Database {
     }
 
     /// Runs any number of statements, separated by semicolons, in one round trip and without parameters: for scripts. Never paste values into `sql`.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// let script = "CREATE TABLE item (id int8 PRIMARY KEY, name text); INSERT INTO item VALUES (7, 'tusk')";
+    /// for result in db.simple_query(script).await? {
+    ///     println!("{}", result.tag); // CREATE TABLE, INSERT 0 1
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -460,6 +480,17 @@ impl Database {
 
     /// Copies the records of a stream into columns of a table, and says how many there were.
     ///
+    /// ```no_run
+    /// # use {cornac::Database, futures_core::Stream};
+    /// async fn record(
+    ///     db: &Database,
+    ///     measured: impl Stream<Item = std::io::Result<(i32, f64)>> + Send,
+    /// ) -> cornac::Result<u64> {
+    ///     // If the stream fails, nothing is kept.
+    ///     db.copy_stream_to_table("measurement", &["sensor", "celsius"], measured).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Connection::copy_stream_to_table`](crate::Connection::copy_stream_to_table).
@@ -484,6 +515,16 @@ impl Database {
 
     /// Copies everything that a reader gives into columns of a table, and says how many rows there were.
     ///
+    /// ```no_run
+    /// # use cornac::copy::{CopyHeader, CopyOptions};
+    /// # async fn example(db: cornac::Database) -> anyhow::Result<()> {
+    /// let file = tokio::fs::File::open("items.csv").await?;
+    /// let options = CopyOptions::csv().header(CopyHeader::Present).delimiter(';');
+    /// let count = db.copy_from("item", &["name", "price"], &options, file).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Connection::copy_from`](crate::Connection::copy_from).
@@ -502,6 +543,17 @@ impl Database {
     }
 
     /// Copies a table, or what a query returns, to a writer, and says how many rows there were.
+    ///
+    /// ```no_run
+    /// # use cornac::copy::{CopyHeader, CopyOptions, CopySource};
+    /// # async fn example(db: cornac::Database) -> anyhow::Result<()> {
+    /// let mut file = tokio::fs::File::create("cheap.csv").await?;
+    /// let cheap = CopySource::query("SELECT id, name FROM item WHERE price < 10");
+    /// let count = db.copy_to(cheap, &CopyOptions::csv().header(CopyHeader::Present), &mut file).await?;
+    /// file.sync_all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
