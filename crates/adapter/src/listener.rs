@@ -65,6 +65,14 @@ pub struct Listener {
 impl Database {
     /// Listens to channels, over a connection that is not of the pool.
     ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// let mut listener = db.listen(&["orders", "prices"]).await?;
+    /// assert_eq!(listener.channels(), ["orders", "prices"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When no connection can be made, and [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a name that no channel can have.
@@ -82,6 +90,19 @@ impl Database {
 
 impl Listener {
     /// The next thing to hear.
+    ///
+    /// ```no_run
+    /// # use {cornac::{ListenEvent, Listener}, std::collections::HashMap};
+    /// # async fn example(mut listener: Listener, mut prices: HashMap<String, f64>) -> cornac::Result<()> {
+    /// // A cache: who changes the price of an item notifies with its name.
+    /// loop {
+    ///     match listener.next().await? {
+    ///         ListenEvent::Notification(changed) => drop(prices.remove(&changed.payload)),
+    ///         _ => prices.clear(), // Some may have been missed.
+    ///     }
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -110,6 +131,14 @@ impl Listener {
 
     /// Listens to one more channel.
     ///
+    /// ```no_run
+    /// # async fn example(mut listener: cornac::Listener, tenant: i64) -> cornac::Result<()> {
+    /// // A tenant has logged in.
+    /// listener.listen(&format!("tenant_{tenant}")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a name that no channel can have. A connection that is lost is none: [`next`](Self::next) tells of it, and the new one listens to the channel.
@@ -133,6 +162,14 @@ impl Listener {
 
     /// Stops listening to a channel.
     ///
+    /// ```no_run
+    /// # async fn example(mut listener: cornac::Listener, tenant: i64) -> cornac::Result<()> {
+    /// // The last session of a tenant is over.
+    /// listener.unlisten(&format!("tenant_{tenant}")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`listen`](Self::listen).
@@ -152,16 +189,47 @@ impl Listener {
     }
 
     /// The channels that it listens to.
+    ///
+    /// ```no_run
+    /// # async fn example(mut listener: cornac::Listener) -> cornac::Result<()> {
+    /// // All but the one that it is there for.
+    /// for channel in listener.channels().to_vec() {
+    ///     if channel != "orders" {
+    ///         listener.unlisten(&channel).await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn channels(&self) -> &[String] {
         &self.channels
     }
 
     /// The process id of its backend, by which a notification of its own can be told; `None` while there is no connection.
+    ///
+    /// ```
+    /// # use cornac::{Listener, Notification};
+    /// fn is_own(listener: &Listener, heard: &Notification) -> bool {
+    ///     listener.process_id() == Some(heard.process_id)
+    /// }
+    /// ```
     pub fn process_id(&self) -> Option<i32> {
         self.connection.as_ref().and_then(Connection::process_id)
     }
 
     /// What it hears, as a stream that does not end by itself.
+    ///
+    /// ```no_run
+    /// # use {futures_core::Stream, std::{future::poll_fn, pin::pin}};
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// // For whatever takes streams; `next()` of a stream's extensions does what `poll_fn` does here.
+    /// let mut events = pin!(db.listen(&["orders"]).await?.into_stream());
+    /// while let Some(event) = poll_fn(|cx| events.as_mut().poll_next(cx)).await {
+    ///     println!("{:?}", event?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_stream(self) -> ListenerStream {
         ListenerStream { next: Box::pin(next_of(self)) }
     }

@@ -32,11 +32,32 @@ impl PooledConnection {
     }
 
     /// Takes the connection out of the pool, for good.
+    ///
+    /// ```no_run
+    /// # use cornac::{Client, Database};
+    /// # async fn example(db: Database) -> cornac::Result<()> {
+    /// // For a thread that keeps it for its life; the pool may open another one.
+    /// let mut connection = db.checkout().await?.detach();
+    /// connection.execute("SET synchronous_commit = off", ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn detach(self) -> Connection {
         Pooled::detach(self.0)
     }
 
     /// Gives the connection back to be closed.
+    ///
+    /// ```no_run
+    /// # use cornac::{Client, Database};
+    /// # async fn example(db: Database) -> cornac::Result<()> {
+    /// let mut connection = db.checkout().await?;
+    /// // What a function loads into its session stays there, and no reset removes it.
+    /// connection.execute("SELECT load_model('prices')", ()).await?;
+    /// connection.retire();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retire(self) {
         Pooled::retire(self.0);
     }
