@@ -156,11 +156,32 @@ fn read_constraint(finding: &mut Finding) -> Result<Option<IndexConstraint>, Sch
 
 impl Index {
     /// Whether no two entries are equal, with or without a constraint that says so.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// // An upsert needs one that is unique over just this column.
+    /// let account = db.table_info("account").await?;
+    /// let by_email = account.indexes.iter().find(|index| {
+    ///     let is_whole = index.predicate.is_none();
+    ///     index.is_unique() && is_whole && index.keys.len() == 1 && index.keys[0].expression == "email"
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_unique(&self) -> bool {
         self.uniqueness != Uniqueness::NotUnique
     }
 
     /// Whether it is the primary key's.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// let item = db.table_info("item").await?;
+    /// let others = item.indexes.iter().filter(|index| !index.is_primary());
+    /// println!("{} bytes beside the primary key's", others.map(|index| index.size_bytes).sum::<u64>());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_primary(&self) -> bool {
         matches!(self.constraint, Some(IndexConstraint::PrimaryKey(_)))
     }
@@ -168,6 +189,12 @@ impl Index {
 
 impl IndexConstraint {
     /// Its name.
+    ///
+    /// ```
+    /// # use cornac::schema::IndexConstraint;
+    /// let unique = IndexConstraint::Unique("item_name_key".to_owned());
+    /// assert_eq!(unique.name(), "item_name_key");
+    /// ```
     pub fn name(&self) -> &str {
         match self {
             Self::PrimaryKey(name) | Self::Unique(name) | Self::Exclusion(name) => name,

@@ -129,11 +129,31 @@ CROSS JOIN LATERAL (
 
 impl TableInfo {
     /// The column of this name.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// // A program that is newer than its schema.
+    /// if db.table_info("item").await?.column("weight").is_none() {
+    ///     db.execute("ALTER TABLE item ADD COLUMN weight float8", ()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
     /// How it is partitioned, if it is.
+    ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// let purchase = db.table_info("purchase").await?;
+    /// if let Some(partitioning) = purchase.partitioning() {
+    ///     println!("{} partitions by {}", partitioning.partitions.len(), partitioning.key);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn partitioning(&self) -> Option<&Partitioning> {
         match &self.kind {
             TableKind::PartitionedTable(partitioning) => Some(partitioning),
