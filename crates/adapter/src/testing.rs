@@ -39,6 +39,18 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Makes an empty database, over the server and with the role that the URL names. The role needs the right to make databases.
     ///
+    /// ```no_run
+    /// # use cornac::testing::TestDatabase;
+    /// # async fn a_test() -> cornac::Result<()> {
+    /// let database = TestDatabase::create("postgres://localhost/postgres").await?;
+    /// let db = database.connect().await?;
+    /// // The migrations are what is tested.
+    /// db.simple_query("CREATE TABLE item (id int8 PRIMARY KEY); ALTER TABLE item ADD COLUMN name text").await?;
+    /// assert!(db.table_info("item").await?.column("name").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The server's; the connection's.
@@ -52,6 +64,15 @@ impl TestDatabase {
 
     /// Makes a database as a copy of another one, to which nobody may be connected meanwhile; that somebody is waited out for some seconds.
     ///
+    /// ```no_run
+    /// # use cornac::testing::TestDatabase;
+    /// # async fn a_test() -> cornac::Result<()> {
+    /// let database = TestDatabase::from_template("postgres://localhost/postgres", "shop_template").await?;
+    /// assert!(database.connect().await?.table_exists("item").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`create`](Self::create).
@@ -64,6 +85,16 @@ impl TestDatabase {
     }
 
     /// As [`from_template`](Self::from_template), as a configuration says.
+    ///
+    /// ```no_run
+    /// # use {cornac::{Config, testing::TestDatabase}, std::time::Duration};
+    /// # async fn a_test() -> cornac::Result<()> {
+    /// let server: Config = "host=/run/postgresql user=postgres dbname=postgres".parse()?;
+    /// let server = server.connect_timeout(Some(Duration::from_secs(1)));
+    /// let database = TestDatabase::from_template_with(&server, "shop_template").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -91,11 +122,31 @@ impl TestDatabase {
     }
 
     /// How to connect to it.
+    ///
+    /// ```no_run
+    /// # use cornac::{Connection, testing::TestDatabase};
+    /// # async fn a_test(database: TestDatabase) -> cornac::Result<()> {
+    /// // One connection, with an option that is under test.
+    /// let config = database.config().clone().statement_cache_capacity(0);
+    /// let mut connection = Connection::connect(&config).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// A pool over it, of few connections.
+    ///
+    /// ```no_run
+    /// # use cornac::testing::TestDatabase;
+    /// # async fn a_test(database: TestDatabase) -> cornac::Result<()> {
+    /// let db = database.connect().await?;
+    /// db.execute("INSERT INTO item (name) VALUES ('tusk')", ()).await?;
+    /// assert_eq!(db.fetch_value::<i64, _>("SELECT count(*) FROM item", ()).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -109,6 +160,16 @@ impl TestDatabase {
     }
 
     /// Drops it now, and tells what goes wrong.
+    ///
+    /// ```no_run
+    /// # use cornac::testing::TestDatabase;
+    /// # async fn a_test(database: TestDatabase) -> cornac::Result<()> {
+    /// let db = database.connect().await?;
+    /// db.close().await?;
+    /// // A test that fails before this has its database dropped too, but does not hear whether that worked.
+    /// database.drop_now().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -171,6 +232,17 @@ pub struct RolledBack(Transaction<'static>);
 
 /// Begins a transaction that can only be rolled back.
 ///
+/// ```no_run
+/// # use cornac::{Client, Database, testing};
+/// # async fn a_test(db: Database) -> cornac::Result<()> {
+/// let mut transaction = testing::rolled_back(&db).await?;
+/// transaction.execute("DELETE FROM item", ()).await?;
+/// drop(transaction);
+/// assert!(db.fetch_value::<i64, _>("SELECT count(*) FROM item", ()).await? > 0);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// As [`Database::begin`].
@@ -184,6 +256,16 @@ pub async fn rolled_back(db: &Database) -> Result<RolledBack> {
 
 impl RolledBack {
     /// Begins a transaction within this one, for code that commits.
+    ///
+    /// ```no_run
+    /// # use cornac::{Client, testing::RolledBack};
+    /// # async fn a_test(mut test: RolledBack) -> cornac::Result<()> {
+    /// let mut order = test.begin().await?;
+    /// order.execute("INSERT INTO purchase (item) VALUES ($1)", (7,)).await?;
+    /// // A savepoint's end: it is undone with the rest when `test` is dropped.
+    /// order.commit().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
