@@ -373,6 +373,7 @@ impl DatabaseBuilder {
     ///
     /// ```
     /// # use std::time::Duration;
+    /// // What is expected to take milliseconds, and does not, is in the log.
     /// let builder = cornac::Database::builder().slow_statement(Duration::from_millis(200));
     /// # builder.connect_lazy("postgres://app@db.example/shop")?;
     /// # Ok::<(), cornac::Error>(())
@@ -436,7 +437,7 @@ impl DatabaseBuilder {
     /// let builder = Database::builder().transaction_retry(RetryPolicy::new(5));
     /// let db = builder.connect("postgres://app@db.example/shop").await?;
     /// db.transaction(|mut transaction| async move {
-    ///     transaction.execute("UPDATE stock SET left = left - 1 WHERE item = 7", ()).await
+    ///     transaction.execute("UPDATE stock SET number = number - 1 WHERE item = 7", ()).await
     /// })
     /// .await?;
     /// # Ok(())

@@ -78,7 +78,8 @@ impl Connection {
     /// # use cornac_conn::{Client, Connection};
     /// # async fn example(mut connection: Connection) -> cornac_conn::Result<()> {
     /// let mut sale = connection.begin().await?;
-    /// let left: i32 = sale.fetch_value("UPDATE stock SET left = left - 1 WHERE item = $1 RETURNING left", (7,)).await?;
+    /// let sold = "UPDATE stock SET number = number - 1 WHERE item = $1 RETURNING number";
+    /// let left: i32 = sale.fetch_value(sold, (7,)).await?;
     /// if left < 0 {
     ///     return Ok(()); // Rolled back: `sale` is dropped.
     /// }
@@ -262,7 +263,7 @@ impl<'c> Transaction<'c> {
     /// # async fn example(mut transaction: Transaction<'_>) -> cornac_conn::Result<()> {
     /// transaction.execute("INSERT INTO purchase (item) VALUES ($1)", (7,)).await?;
     /// match transaction.commit().await {
-    ///     Err(error) if error.outcome_unknown() => println!("the purchase may be there, look before you repeat it"),
+    ///     Err(error) if error.outcome_unknown() => println!("the purchase may be there: look"),
     ///     committed => committed?,
     /// }
     /// # Ok(())
