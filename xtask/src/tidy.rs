@@ -29,6 +29,9 @@ pub(crate) fn run() -> Result<()> {
             let text = fs::read_to_string(&path)?;
             let shown = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
             check(&shown, &text, &mut findings);
+            if shown.starts_with("crates/adapter/src") {
+                check_examples(&shown, &text, &mut findings);
+            }
             files += 1;
         }
     }
@@ -53,6 +56,23 @@ fn check(path: &str, text: &str, findings: &mut Vec<String>) {
             if line.contains(banned) {
                 findings.push(format!("{path}:{}: `{}`: {instead}", index + 1, banned.trim()));
             }
+        }
+    }
+}
+
+/// What applications call is shown in use.
+fn check_examples(path: &str, text: &str, findings: &mut Vec<String>) {
+    let mut has_example = false;
+    for (index, line) in text.lines().map(str::trim_start).enumerate() {
+        if line.starts_with("///") {
+            has_example |= line.contains("```");
+        } else if !line.starts_with("#[") {
+            let is_function =
+                ["pub fn ", "pub async fn ", "pub const fn "].iter().any(|start| line.starts_with(start));
+            if is_function && !has_example {
+                findings.push(format!("{path}:{}: a public function has an example in its docs", index + 1));
+            }
+            has_example = false;
         }
     }
 }
@@ -92,5 +112,17 @@ mod tests {
             "d.rs:1: a file begins by saying what it is (//!)",
         ];
         assert_eq!(findings, expected);
+    }
+
+    #[test]
+    fn a_public_function_is_shown_in_use() {
+        let shown = "/// A.\n///\n/// ```\n/// a();\n/// ```\n#[must_use]\npub fn a() {}\n";
+        let mut findings = Vec::new();
+        check_examples(
+            "a.rs",
+            &format!("{shown}/// B.\npub async fn b() {{}}\npub(crate) fn c() {{}}\n"),
+            &mut findings,
+        );
+        assert_eq!(findings, ["a.rs:9: a public function has an example in its docs"]);
     }
 }
