@@ -384,6 +384,12 @@ impl DatabaseBuilder {
     }
 
     /// What the pool is called in the numbers of the feature `metrics`: `host:port/database` of the first host, unless it is said here. Pools of one process to one database need names of their own, or their numbers are mixed up.
+    ///
+    /// ```
+    /// let reports = cornac::Database::builder().max_size(2).pool_name("reports");
+    /// # reports.connect_lazy("postgres://app@db.example/shop")?;
+    /// # Ok::<(), cornac::Error>(())
+    /// ```
     pub fn pool_name(mut self, name: &str) -> Self {
         self.pool_name = Some(name.into());
         self

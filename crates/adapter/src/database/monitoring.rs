@@ -29,6 +29,13 @@ pub struct Health {
 impl Database {
     /// The version of the server, such as `18.4 (Debian 18.4-1)`.
     ///
+    /// ```no_run
+    /// # async fn example(db: cornac::Database) -> cornac::Result<()> {
+    /// println!("connected to PostgreSQL {}", db.server_version().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When there is no connection to be had.
