@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::atomic::AtomicI32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -98,9 +100,9 @@ async fn copy_01_a_record_that_the_server_refuses_ends_the_copy_at_once() {
         let mut c = Connection::connect(&cluster.socket_config(SUPERUSER)).await.unwrap();
         with_items(&mut c).await;
         for bad in [0, 150_000, 299_999] {
-            let taken = std::cell::Cell::new(0);
+            let taken = AtomicI32::new(0);
             let records = (0..300_000).map(|id| {
-                taken.set(id);
+                taken.store(id, Relaxed);
                 (id, if id == bad { "bad" } else { "an item of some length, so that there is much to send" })
             });
             let error = c.copy_records_to_table("item", &["id", "name"], records).await.unwrap_err();
@@ -109,7 +111,7 @@ async fn copy_01_a_record_that_the_server_refuses_ends_the_copy_at_once() {
             let context = format!("COPY item, line {}", bad + 1);
             assert_eq!(error.server().and_then(|server| server.context()), Some(&*context));
             assert!(
-                bad == 299_999 || taken.get() < 299_999,
+                bad == 299_999 || taken.load(Relaxed) < 299_999,
                 "all records were taken before the error was seen"
             );
             assert_eq!(count(&mut c).await, 0);

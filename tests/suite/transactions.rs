@@ -1,6 +1,7 @@
 //! Transactions: how they begin, nest and end.
 
-use cornac::{Client, Database, ErrorKind, SqlState, TransactionOptions, TransactionStatus};
+use cornac::copy::{CopyOptions, CopySource};
+use cornac::{Client, Database, ErrorKind, SqlState, TransactionOptions, TransactionStatus, pipeline};
 use cornac_tests::{deadline, shared, still_usable};
 
 const NONE: [i32; 0] = [];
@@ -302,6 +303,54 @@ async fn tx_09_a_prepared_transaction_is_committed_from_elsewhere() {
         other.execute("COMMIT PREPARED 'one'", ()).await.unwrap();
         assert_eq!(ids(&mut other).await, [1]);
         still_usable(&mut other).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn copy_and_pipelines_are_verbs_of_a_transaction() {
+    deadline(async {
+        let database = shared().database().await;
+        let db = Database::connect_with(database.config()).await.unwrap();
+        db.simple_query("CREATE TABLE item (id int4, name text)").await.unwrap();
+        for commits in [false, true] {
+            let mut tx = db.begin().await.unwrap();
+            let records = (0..1000).map(|id| (id, "loaded"));
+            assert_eq!(tx.copy_records_to_table("item", &["id", "name"], records).await.unwrap(), 1000);
+            let mut copy = tx.copy_in("item", &["id", "name"], &CopyOptions::csv()).await.unwrap();
+            copy.send("1000,sent\n").await.unwrap();
+            assert_eq!(copy.finish().await.unwrap(), 1);
+            let mut batch = tx.batch("INSERT INTO item VALUES ($1, 'batch')").await.unwrap();
+            batch.send((1001,)).await.unwrap();
+            assert_eq!(batch.finish().await.unwrap(), 1);
+            let requests = (
+                pipeline::execute("UPDATE item SET name = 'seen' WHERE id < $1", (10,)),
+                pipeline::fetch_value::<i64, _, _>("SELECT count(*) FROM item WHERE name = 'seen'", ()),
+            );
+            assert_eq!(tx.run_atomically(requests).await.unwrap(), (10, 10));
+            let mut rows = tx
+                .copy_rows::<(i32, String)>(CopySource::query("SELECT * FROM item WHERE id >= 999"))
+                .await
+                .unwrap();
+            let mut names = Vec::new();
+            while let Some((_, name)) = rows.next().await.unwrap() {
+                names.push(name);
+            }
+            drop(rows);
+            assert_eq!(names, ["loaded", "sent", "batch"]);
+            // An inner one takes its own back.
+            let mut inner = tx.begin().await.unwrap();
+            inner.copy_records_to_table("item", &["id"], [(5000,)]).await.unwrap();
+            inner.rollback().await.unwrap();
+            if commits {
+                tx.commit().await.unwrap();
+            } else {
+                tx.rollback().await.unwrap();
+            }
+            let count: i64 = db.fetch_value("SELECT count(*) FROM item", ()).await.unwrap();
+            assert_eq!(count, if commits { 1002 } else { 0 });
+        }
+        still_usable(&mut db.checkout().await.unwrap()).await;
     })
     .await;
 }

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use cornac::Database;
 use cornac::copy::{CopyHeader, CopyOptions};
+use cornac::{Client, Database};
 use indicatif::{ProgressBar, ProgressStyle};
 
 #[tokio::main]

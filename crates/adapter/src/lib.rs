@@ -46,7 +46,7 @@ pub mod config {
     };
 }
 
-/// COPY: what [`Connection::copy_in`], [`Connection::copy_out`] and their like take and give.
+/// COPY: what [`Client::copy_in`], [`Client::copy_out`] and their like take and give.
 pub mod copy {
     pub use cornac_conn::{
         CopyError, CopyFormat, CopyHeader, CopyIn, CopyLogVerbosity, CopyOnError, CopyOptions, CopyOut,
@@ -54,7 +54,7 @@ pub mod copy {
     };
 }
 
-/// Pipelines: what [`Connection::run_pipeline`] and [`Connection::pipeline`] take and give.
+/// Pipelines: what [`Client::run_pipeline`] and [`Client::pipeline`] take and give.
 pub mod pipeline {
     pub use cornac_conn::pipeline::*;
 }

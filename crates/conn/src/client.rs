@@ -1,13 +1,18 @@
 //! The verbs, written once.
 
+use std::error::Error as StdError;
 use std::future::Future;
 
 use cornac_types::{Decode, FromRow, Params};
+use futures_core::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::Connection;
-use crate::error::{Error, ErrorKind, Result};
+use crate::copy::{CopyIn, CopyOptions, CopyOut, CopyRecords, CopyRows, CopySource, Table};
+use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::execution::Rows;
 use crate::given::Given;
+use crate::pipeline::{Batch, Pipeline, Requests};
 use crate::row_stream::RowStream;
 use crate::shape::{First, Whole};
 use crate::statement::IntoStatement;
@@ -151,7 +156,7 @@ pub trait Client: Send {
     }
 
     /// Runs a statement once for each set of parameters, in one flight and one transaction: all of them have their effect, or none has. Says how
-    /// many rows they affected together. [`Connection::batch`] takes sets one by one, and from streams. A statement that has parameters
+    /// many rows they affected together. [`batch`](Self::batch) takes sets one by one, and from streams. A statement that has parameters
     /// inside is refused.
     fn execute_many<I>(
         &mut self,
@@ -169,6 +174,325 @@ pub trait Client: Send {
             batch.finish().await
         }
     }
+
+    /// Begins a batch: has the statement parsed and described if that is needed, and sends nothing else yet.
+    ///
+    /// # Errors
+    ///
+    /// The server's, when the statement is wrong; the connection's, when it is lost; [`ErrorKind::Usage`] when the statement has
+    /// parameters inside.
+    ///
+    /// # Cancel safety
+    ///
+    /// As said at [`Connection`].
+    fn batch(&mut self, sql: impl IntoStatement) -> impl Future<Output = Result<Batch<'_>>> + Send {
+        async move { self.connection().begin_batch(sql).await }
+    }
+
+    /// A pipeline in which each statement stands on its own: one that fails leaves the others alone.
+    fn pipeline<'p>(&mut self) -> Pipeline<'_, 'p> {
+        Pipeline::new(self.connection(), false)
+    }
+
+    /// A pipeline under one Sync: outside of a transaction it is one of its own, so that either all statements have their effect or none
+    /// has; behind one that fails, the others are not run.
+    fn atomic_pipeline<'p>(&mut self) -> Pipeline<'_, 'p> {
+        Pipeline::new(self.connection(), true)
+    }
+
+    /// Runs different statements in one flight, each on its own: one that fails leaves the others alone.
+    ///
+    /// ```no_run
+    /// use cornac_conn::{Client, Connection, pipeline};
+    ///
+    /// # async fn example(mut connection: Connection, id: i64) -> cornac_conn::Result<()> {
+    /// let (name, orders, seen) = connection
+    ///     .run_pipeline((
+    ///         pipeline::fetch_value::<String, _, _>("SELECT name FROM customer WHERE id = $1", (id,)),
+    ///         pipeline::fetch_all::<(i64, f64), _, _>("SELECT id, total FROM orders WHERE customer = $1", (id,)),
+    ///         pipeline::execute("UPDATE customer SET seen = now() WHERE id = $1", (id,)),
+    ///     ))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost. What fails for one statement is its [`Outcome`](crate::pipeline::Outcome).
+    ///
+    /// # Cancel safety
+    ///
+    /// As said at [`Pipeline::run`].
+    fn run_pipeline<'p, R: Requests<'p> + Send>(
+        &mut self,
+        requests: R,
+    ) -> impl Future<Output = Result<R::Outcomes>> + Send {
+        async move {
+            let mut pipeline = self.pipeline();
+            requests.push(&mut pipeline);
+            let mut results = pipeline.run().await?;
+            let outcomes = R::outcomes(&mut results).await?;
+            results.finish().await?;
+            Ok(outcomes)
+        }
+    }
+
+    /// Runs different statements in one flight and one transaction: all of them have their effect, or none has.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a statement, or that of the commit; nothing stays then. A result that does not fit its type is an error
+    /// too, but what the statement did is done, as with any other verb. When the connection is lost behind the last statement,
+    /// nobody knows: [`Error::outcome_unknown`](crate::Error::outcome_unknown).
+    ///
+    /// # Cancel safety
+    ///
+    /// As said at [`Pipeline::run`].
+    fn run_atomically<'p, R: Requests<'p> + Send>(
+        &mut self,
+        requests: R,
+    ) -> impl Future<Output = Result<R::Results>> + Send {
+        async move {
+            let mut pipeline = self.atomic_pipeline();
+            requests.push(&mut pipeline);
+            let mut results = pipeline.run().await?;
+            let outcomes = R::outcomes(&mut results).await?;
+            let read = R::results(outcomes);
+            results.finish().await?;
+            read?.ok_or_else(|| Error::usage(NOT_RUN, Delivery::Answered))
+        }
+    }
+
+    /// Begins a COPY into columns of a table (all of them if none is named), whose data is sent as bytes.
+    ///
+    /// ```no_run
+    /// use cornac_conn::{Client, Connection, CopyOptions};
+    ///
+    /// # async fn example(connection: &mut Connection) -> cornac_conn::Result<()> {
+    /// let mut copy = connection.copy_in("item", &["id", "name"], &CopyOptions::csv()).await?;
+    /// copy.send("7,tusk\n8,howdah\n").await?;
+    /// assert_eq!(copy.finish().await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The server's, when it refuses the statement; [`CopyError::Name`](crate::CopyError::Name) for names that no table or column can have; the
+    /// connection's, when it is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nothing was copied.
+    fn copy_in(
+        &mut self,
+        table: impl Into<Table> + Send,
+        columns: &[&str],
+        options: &CopyOptions,
+    ) -> impl Future<Output = Result<CopyIn<'_>>> + Send {
+        async move { self.connection().begin_copy_in(table.into(), columns, options).await }
+    }
+
+    /// Begins a COPY whose whole statement is given: `COPY ... FROM STDIN`, with a WHERE, say. Its data is sent as bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_in`](Self::copy_in). A statement that is no COPY is an [`ErrorKind::Usage`](crate::ErrorKind::Usage), and is not sent. So is a COPY that takes
+    /// no data from here, which the server runs before that is seen; it is rolled back, unless a transaction is open.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`copy_in`](Self::copy_in).
+    fn copy_in_raw(&mut self, sql: &str) -> impl Future<Output = Result<CopyIn<'_>>> + Send {
+        async move { self.connection().begin_copy_in_raw(sql).await }
+    }
+
+    /// Copies everything that a reader gives into columns of a table, and says how many rows there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_in`](Self::copy_in), [`CopyIn::send_reader`] and [`CopyIn::finish`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`CopyIn::finish`].
+    fn copy_from(
+        &mut self,
+        table: impl Into<Table> + Send,
+        columns: &[&str],
+        options: &CopyOptions,
+        reader: impl AsyncRead + Send,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        async move {
+            let mut copy = self.copy_in(table, columns, options).await?;
+            copy.send_reader(reader).await?;
+            copy.finish().await
+        }
+    }
+
+    /// Begins a COPY into columns of a table (all of them if none is named), whose data is sent as records.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_in`](Self::copy_in); [`CopyError::NoBinaryForm`](crate::CopyError::NoBinaryForm) for columns of types whose binary form is not known,
+    /// [`CopyError::Columns`](crate::CopyError::Columns) where no column is named and some are generated.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`copy_in`](Self::copy_in).
+    fn copy_records(
+        &mut self,
+        table: impl Into<Table> + Send,
+        columns: &[&str],
+    ) -> impl Future<Output = Result<CopyRecords<'_>>> + Send {
+        async move { self.connection().begin_copy_records(table.into(), columns).await }
+    }
+
+    /// Copies records into columns of a table, and says how many there were.
+    ///
+    /// ```no_run
+    /// use cornac_conn::{Client, Transaction};
+    ///
+    /// # async fn example(mut transaction: Transaction<'_>) -> cornac_conn::Result<()> {
+    /// transaction.execute("DELETE FROM item", ()).await?;
+    /// let items = (1..=1_000_000).map(|id| (id, format!("item {id}"), 2.5));
+    /// let count = transaction.copy_records_to_table("item", &["id", "name", "price"], items).await?;
+    /// assert_eq!(count, 1_000_000);
+    /// transaction.commit().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_records`](Self::copy_records), [`CopyRecords::send`] and [`CopyRecords::finish`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`CopyIn::finish`].
+    fn copy_records_to_table<I>(
+        &mut self,
+        table: impl Into<Table> + Send,
+        columns: &[&str],
+        records: I,
+    ) -> impl Future<Output = Result<u64>> + Send
+    where
+        I: IntoIterator + Send,
+        I::IntoIter: Send,
+        I::Item: Params + Send,
+    {
+        async move {
+            let mut copy = self.copy_records(table, columns).await?;
+            copy.send_all(records).await?;
+            copy.finish().await
+        }
+    }
+
+    /// Copies the records of a stream into columns of a table, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_records_to_table`](Self::copy_records_to_table); [`CopyError::Source`](crate::CopyError::Source) when the stream fails, and nothing was
+    /// kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`CopyIn::finish`].
+    fn copy_stream_to_table<S, R, E>(
+        &mut self,
+        table: impl Into<Table> + Send,
+        columns: &[&str],
+        records: S,
+    ) -> impl Future<Output = Result<u64>> + Send
+    where
+        S: Stream<Item = Result<R, E>> + Send,
+        R: Params + Send + Sync,
+        E: Into<Box<dyn StdError + Send + Sync>> + Send,
+    {
+        async move {
+            let mut copy = self.copy_records(table, columns).await?;
+            copy.send_stream(records).await?;
+            copy.finish().await
+        }
+    }
+
+    /// Begins a COPY of a table, or of what a query returns, whose data is read as bytes.
+    ///
+    /// ```no_run
+    /// use cornac_conn::{Client, Connection, CopyOptions, CopySource};
+    ///
+    /// # async fn example(connection: &mut Connection) -> cornac_conn::Result<()> {
+    /// let cheap = CopySource::query("SELECT id, name FROM item WHERE price < 10");
+    /// let mut copy = connection.copy_out(cheap, &CopyOptions::csv()).await?;
+    /// while let Some(line) = copy.next().await? {
+    ///     print!("{}", String::from_utf8_lossy(line));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_in`](Self::copy_in).
+    ///
+    /// # Cancel safety
+    ///
+    /// As said at [`Connection`].
+    fn copy_out<'s>(
+        &mut self,
+        source: impl Into<CopySource<'s>> + Send,
+        options: &CopyOptions,
+    ) -> impl Future<Output = Result<CopyOut<'_>>> + Send {
+        async move { self.connection().begin_copy_out(source.into(), options).await }
+    }
+
+    /// Begins a COPY whose whole statement is given: `COPY ... TO STDOUT`. Its data is read as bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_out`](Self::copy_out). A statement that is no COPY TO STDOUT is treated as by [`copy_in_raw`](Self::copy_in_raw).
+    ///
+    /// # Cancel safety
+    ///
+    /// As said at [`Connection`].
+    fn copy_out_raw(&mut self, sql: &str) -> impl Future<Output = Result<CopyOut<'_>>> + Send {
+        async move { self.connection().begin_copy_out_raw(sql).await }
+    }
+
+    /// Copies a table, or what a query returns, to a writer, and says how many rows there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_out`](Self::copy_out) and [`CopyOut::write_to`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`CopyOut::write_to`].
+    fn copy_to<'s>(
+        &mut self,
+        source: impl Into<CopySource<'s>> + Send,
+        options: &CopyOptions,
+        writer: impl AsyncWrite + Send,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        async move { self.copy_out(source, options).await?.write_to(writer).await }
+    }
+
+    /// Begins a COPY of a table, or of what a query returns, whose rows are decoded.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_out`](Self::copy_out); when the columns do not fit `T`; [`CopyError::Columns`](crate::CopyError::Columns) where no column is named and some are
+    /// generated.
+    ///
+    /// # Cancel safety
+    ///
+    /// As said at [`Connection`].
+    fn copy_rows<'s, T: for<'r> FromRow<'r> + Send>(
+        &mut self,
+        source: impl Into<CopySource<'s>> + Send,
+    ) -> impl Future<Output = Result<CopyRows<'_, T>>> + Send {
+        async move { self.connection().begin_copy_rows(source.into()).await }
+    }
 }
 
 impl Client for Connection {
@@ -178,5 +502,7 @@ impl Client for Connection {
 }
 
 fn no_rows(sql: &str) -> Error {
-    Error::new(ErrorKind::NoRows, crate::Delivery::Answered).with_statement(sql)
+    Error::new(ErrorKind::NoRows, Delivery::Answered).with_statement(sql)
 }
+
+const NOT_RUN: &str = "a statement of the pipeline was not run";

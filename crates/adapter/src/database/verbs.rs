@@ -458,7 +458,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// As [`Connection::copy_records_to_table`](crate::Connection::copy_records_to_table).
+    /// As [`Client::copy_records_to_table`](crate::Client::copy_records_to_table).
     #[track_caller]
     pub fn copy_records_to_table<I>(
         &self,
@@ -493,7 +493,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// As [`Connection::copy_stream_to_table`](crate::Connection::copy_stream_to_table).
+    /// As [`Client::copy_stream_to_table`](crate::Client::copy_stream_to_table).
     #[track_caller]
     pub fn copy_stream_to_table<S, R, E>(
         &self,
@@ -527,7 +527,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// As [`Connection::copy_from`](crate::Connection::copy_from).
+    /// As [`Client::copy_from`](crate::Client::copy_from).
     #[track_caller]
     pub fn copy_from(
         &self,
@@ -557,7 +557,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// As [`Connection::copy_to`](crate::Connection::copy_to).
+    /// As [`Client::copy_to`](crate::Client::copy_to).
     #[track_caller]
     pub fn copy_to<'a>(
         &'a self,

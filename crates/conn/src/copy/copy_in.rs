@@ -20,7 +20,7 @@ use crate::error::{Delivery, Error, Result};
 
 /// A COPY FROM STDIN that takes bytes, in whatever pieces they come.
 ///
-/// Made by [`Connection::copy_in`](crate::Connection::copy_in). Bytes are gathered into messages of 64 KiB. While they are sent, what the server says
+/// Made by [`Client::copy_in`](crate::Client::copy_in). Bytes are gathered into messages of 64 KiB. While they are sent, what the server says
 /// is read: a row that it refuses ends the COPY at once, not behind the last byte.
 ///
 /// Nothing is in the table before [`finish`](Self::finish) has returned. Dropped before, the COPY is failed, and nothing is kept: what was not

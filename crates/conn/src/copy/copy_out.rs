@@ -17,7 +17,7 @@ use crate::error::{Delivery, Error, ErrorKind, Result};
 
 /// A COPY TO STDOUT, whose data is read as bytes: lent piece by piece with [`next`](Self::next), or as a [`Stream`] or [`AsyncRead`].
 ///
-/// Made by [`Connection::copy_out`](crate::Connection::copy_out). The server sends no faster than the data is taken: what is not read waits in the
+/// Made by [`Client::copy_out`](crate::Client::copy_out). The server sends no faster than the data is taken: what is not read waits in the
 /// socket's buffers. Dropped before the end, what is left is read, and thrown away, before the connection's next use; what takes longer than 5 seconds is
 /// cancelled.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A COPY FROM STDIN that takes records: tuples, or anything else that could be the parameters of a statement.
 ///
-/// Made by [`Connection::copy_records`](crate::Connection::copy_records). Each record is encoded in the binary format, straight into the connection's
+/// Made by [`Client::copy_records`](crate::Client::copy_records). Each record is encoded in the binary format, straight into the connection's
 /// send buffer; one that does not fit its columns fails the COPY, and is named by its number and column.
 ///
 /// Nothing is in the table before [`finish`](Self::finish) has returned. Dropped before, the COPY is failed, as a [`CopyIn`](super::CopyIn) is.

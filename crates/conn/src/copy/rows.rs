@@ -17,7 +17,7 @@ use crate::error::Result;
 
 /// The rows of a COPY TO STDOUT, decoded one by one: with [`next`](Self::next), or as a [`Stream`].
 ///
-/// Made by [`Connection::copy_rows`](crate::Connection::copy_rows). Back-pressure and drop are as with [`CopyOut`](super::CopyOut).
+/// Made by [`Client::copy_rows`](crate::Client::copy_rows). Back-pressure and drop are as with [`CopyOut`](super::CopyOut).
 pub struct CopyRows<'c, T> {
     dialogue: Dialogue<'c>,
     columns: Columns,

@@ -25,7 +25,7 @@ use crate::statement::IntoStatement;
 /// A statement that runs once for each set of parameters that is sent, all under one Sync: either every one of them has its effect,
 /// or none has.
 ///
-/// Made by [`Connection::batch`]; [`execute_many`](crate::Client::execute_many) is the shorter way. Sets go out while the replies to
+/// Made by [`Client::batch`](crate::Client::batch); [`execute_many`](crate::Client::execute_many) is the shorter way. Sets go out while the replies to
 /// earlier ones come in, so that neither side waits for the other, and nothing is kept of those that were sent. Rows that the
 /// statement returns are thrown away.
 ///
@@ -55,17 +55,8 @@ pub struct Batch<'c> {
 }
 
 impl Connection {
-    /// Begins a batch: has the statement parsed and described if that is needed, and sends nothing else yet.
-    ///
-    /// # Errors
-    ///
-    /// The server's, when the statement is wrong; the connection's, when it is lost; [`ErrorKind::Usage`] when the statement has
-    /// parameters inside.
-    ///
-    /// # Cancel safety
-    ///
-    /// As said at [`Connection`].
-    pub async fn batch(&mut self, sql: impl IntoStatement) -> Result<Batch<'_>> {
+    /// See [`batch`](crate::Client::batch).
+    pub(crate) async fn begin_batch(&mut self, sql: impl IntoStatement) -> Result<Batch<'_>> {
         check_none_inside(&sql)?;
         let statement = sql.statement();
         if is_copy(statement.sql()) {

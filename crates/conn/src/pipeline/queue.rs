@@ -20,12 +20,12 @@ use crate::statement::{IntoStatement, Statement, StatementMode, StatementRef};
 
 /// Statements that go out together, each with a result of its own.
 ///
-/// Made by [`Connection::pipeline`] or [`Connection::atomic_pipeline`]. Statements are collected with [`push`](Self::push), which sends
+/// Made by [`Client::pipeline`](crate::Client::pipeline) or [`Client::atomic_pipeline`](crate::Client::atomic_pipeline). Statements are collected with [`push`](Self::push), which sends
 /// nothing; [`run`](Self::run) sends them, while their results are read one after the other. However many they are, neither side waits
 /// for the other, and only the requests themselves are kept in memory: results wait at the server until they are asked for.
 ///
 /// ```no_run
-/// use cornac_conn::Connection;
+/// use cornac_conn::{Client, Connection};
 ///
 /// # async fn example(mut connection: Connection) -> cornac_conn::Result<()> {
 /// let mut pipeline = connection.pipeline();
@@ -85,21 +85,8 @@ impl std::fmt::Debug for Deferred<'_> {
     }
 }
 
-impl Connection {
-    /// A pipeline in which each statement stands on its own: one that fails leaves the others alone.
-    pub fn pipeline<'p>(&mut self) -> Pipeline<'_, 'p> {
-        Pipeline::new(self, false)
-    }
-
-    /// A pipeline under one Sync: outside of a transaction it is one of its own, so that either all statements have their effect or none
-    /// has; behind one that fails, the others are not run.
-    pub fn atomic_pipeline<'p>(&mut self) -> Pipeline<'_, 'p> {
-        Pipeline::new(self, true)
-    }
-}
-
 impl<'c, 'p> Pipeline<'c, 'p> {
-    fn new(connection: &'c mut Connection, atomic: bool) -> Self {
+    pub(crate) fn new(connection: &'c mut Connection, atomic: bool) -> Self {
         Self {
             connection,
             atomic,

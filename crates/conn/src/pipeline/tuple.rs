@@ -7,11 +7,10 @@ use std::marker::PhantomData;
 use cornac_types::{Decode, FromRow, Params};
 
 use super::{Outcome, Pipeline, PipelineResults};
-use crate::connection::Connection;
 use crate::error::Result;
 use crate::statement::IntoStatement;
 
-/// One statement of a [`run_pipeline`](Connection::run_pipeline) or [`run_atomically`](Connection::run_atomically), and what is wanted of
+/// One statement of a [`run_pipeline`](crate::Client::run_pipeline) or [`run_atomically`](crate::Client::run_atomically), and what is wanted of
 /// it. Made by [`execute`], [`fetch_one`] and their kin.
 pub struct Request<R, S, P> {
     sql: S,
@@ -136,61 +135,3 @@ tuples! {
     R0 S0 P0 0 R1 S1 P1 1 R2 S2 P2 2 R3 S3 P3 3 R4 S4 P4 4 R5 S5 P5 5 R6 S6 P6 6;
     R0 S0 P0 0 R1 S1 P1 1 R2 S2 P2 2 R3 S3 P3 3 R4 S4 P4 4 R5 S5 P5 5 R6 S6 P6 6 R7 S7 P7 7;
 }
-
-impl Connection {
-    /// Runs different statements in one flight, each on its own: one that fails leaves the others alone.
-    ///
-    /// ```no_run
-    /// use cornac_conn::{Connection, pipeline};
-    ///
-    /// # async fn example(mut connection: Connection, id: i64) -> cornac_conn::Result<()> {
-    /// let (name, orders, seen) = connection
-    ///     .run_pipeline((
-    ///         pipeline::fetch_value::<String, _, _>("SELECT name FROM customer WHERE id = $1", (id,)),
-    ///         pipeline::fetch_all::<(i64, f64), _, _>("SELECT id, total FROM orders WHERE customer = $1", (id,)),
-    ///         pipeline::execute("UPDATE customer SET seen = now() WHERE id = $1", (id,)),
-    ///     ))
-    ///     .await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When the connection is lost. What fails for one statement is its [`Outcome`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As said at [`Pipeline::run`].
-    pub async fn run_pipeline<'p, R: Requests<'p>>(&mut self, requests: R) -> Result<R::Outcomes> {
-        let mut pipeline = self.pipeline();
-        requests.push(&mut pipeline);
-        let mut results = pipeline.run().await?;
-        let outcomes = R::outcomes(&mut results).await?;
-        results.finish().await?;
-        Ok(outcomes)
-    }
-
-    /// Runs different statements in one flight and one transaction: all of them have their effect, or none has.
-    ///
-    /// # Errors
-    ///
-    /// The first error of a statement, or that of the commit; nothing stays then. A result that does not fit its type is an error
-    /// too, but what the statement did is done, as with any other verb. When the connection is lost behind the last statement,
-    /// nobody knows: [`Error::outcome_unknown`](crate::Error::outcome_unknown).
-    ///
-    /// # Cancel safety
-    ///
-    /// As said at [`Pipeline::run`].
-    pub async fn run_atomically<'p, R: Requests<'p>>(&mut self, requests: R) -> Result<R::Results> {
-        let mut pipeline = self.atomic_pipeline();
-        requests.push(&mut pipeline);
-        let mut results = pipeline.run().await?;
-        let outcomes = R::outcomes(&mut results).await?;
-        let read = R::results(outcomes);
-        results.finish().await?;
-        read?.ok_or_else(|| crate::Error::usage(NOT_RUN, crate::Delivery::Answered))
-    }
-}
-
-const NOT_RUN: &str = "a statement of the pipeline was not run";

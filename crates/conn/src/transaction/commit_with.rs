@@ -36,7 +36,7 @@ impl Transaction<'_> {
     /// # Cancel safety
     ///
     /// Dropped before its end was sent, the transaction is rolled back; later, it may be committed.
-    pub async fn commit_with<'p, R: Requests<'p>>(mut self, requests: R) -> Result<R::Results> {
+    pub async fn commit_with<'p, R: Requests<'p> + Send>(mut self, requests: R) -> Result<R::Results> {
         if self.savepoint.is_some() {
             let results = self.connection().run_atomically(requests).await?;
             return self.commit().await.map(|()| results);
