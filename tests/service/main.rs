@@ -206,16 +206,16 @@ async fn the_shop_says_so_while_its_server_is_gone_and_goes_on_by_itself() {
         assert_eq!((ready.status, &ready.json()["ready"]), (StatusCode::OK, &json!(true)), "{}", ready.body);
         assert_eq!(ready.json()["server"].as_str().unwrap().split(' ').next(), Some(server.version()));
 
-        // Somebody else is about to add the same item: who adds it now waits for them, and then the server stops.
-        let mut other = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
-        let mut adding = other.begin().await.unwrap();
-        adding.execute("INSERT INTO cornac_item VALUES (DEFAULT, 'goad', 1, 1)", ()).await.unwrap();
+        // Adding this one takes long, and meanwhile the server stops.
+        let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
+            CREATE TRIGGER slow BEFORE INSERT ON cornac_item FOR EACH ROW WHEN (NEW.name = 'goad') EXECUTE FUNCTION slow()";
+        observer.simple_query(slow).await.unwrap();
         let goad = json!({ "name": "goad", "price": 1, "stock": 1 });
         let (lost, ()) = tokio::join!(shop.post("/items", goad), async {
-            until_blocked(&mut observer, 1).await;
+            let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+            while observer.fetch_value::<i64, _>(asleep, ()).await.unwrap() == 0 {}
             server.stop(StopMode::Fast).unwrap();
         });
-        drop(adding);
         assert_eq!(lost.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(lost.error(), "it is not known whether it was done: look before you try again");
         let began = Instant::now();

@@ -39,6 +39,9 @@ impl<'a> Choices<'a> {
     }
 }
 
+/// A simple query that is answered without a COPY.
+pub const QUESTION: &str = "SELECT 2";
+
 /// A backend behind its first ReadyForQuery.
 #[derive(Debug)]
 pub struct ModelServer {
@@ -134,7 +137,7 @@ impl ModelServer {
                     Backend::EmptyQueryResponse.encode(&mut self.sent)?;
                     return self.ready(choices);
                 }
-                self.run_simple(choices)
+                self.run_simple(sql.as_bytes() == QUESTION.as_bytes(), choices)
             }
             (Mode::Serving, Frontend::FunctionCall { .. }) => {
                 if choices.below(4) == 0 {
@@ -200,10 +203,14 @@ impl ModelServer {
         }
     }
 
-    /// The statements of a simple query, up to a COPY FROM STDIN, an error or the end.
-    fn run_simple(&mut self, choices: &mut Choices<'_>) -> Result<(), EncodeError> {
+    /// The statements of a simple query, up to a COPY FROM STDIN, an error or the end. A question has no COPY in it.
+    fn run_simple(&mut self, is_question: bool, choices: &mut Choices<'_>) -> Result<(), EncodeError> {
         loop {
-            match choices.below(8) {
+            let choice = match choices.below(8) {
+                1 | 2 if is_question => 4,
+                choice => choice,
+            };
+            match choice {
                 1 => return self.begin_copy_in(Protocol::Simple),
                 2 => {
                     if !self.copy_out(choices)? {
@@ -266,7 +273,7 @@ impl ModelServer {
             }
             (Protocol::Simple, false) => {
                 self.complete("COPY 2")?;
-                self.run_simple(choices)
+                self.run_simple(false, choices)
             }
         }
     }

@@ -12,7 +12,7 @@ use cornac_proto::message::{TransactionStatus, server};
 use cornac_tests::log::Log;
 use cornac_tests::messages::error;
 use cornac_tests::scripted::{self, ScriptedServer};
-use cornac_tests::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, deadline, still_usable};
+use cornac_tests::{Cluster, ClusterOptions, PASSWORD, SUPERUSER, deadline, still_usable, wait_until_asleep};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -184,18 +184,13 @@ async fn protocol_3_2_is_spoken_where_it_is_asked_for_and_known() {
         assert_eq!(connection.protocol_version(), expected);
         // The longer key of 3.2 cancels too.
         let token = connection.cancel_token();
-        let (slept, cancelled) = tokio::join!(connection.simple_query("SELECT pg_sleep(60)"), async {
-            loop {
-                match token.cancel().await {
-                    Ok(true) => break,
-                    other => {
-                        other.unwrap();
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
+        let mut observer = Connection::connect(&server.config(SUPERUSER)).await.unwrap();
+        let process_id = connection.process_id().unwrap();
+        let (slept, ()) = tokio::join!(connection.simple_query("SELECT pg_sleep(60)"), async {
+            // A request that overtakes the statement would cancel nothing.
+            wait_until_asleep(&mut observer, process_id).await;
+            assert!(token.cancel().await.unwrap());
         });
-        let () = cancelled;
         assert_eq!(slept.unwrap_err().sql_state(), Some(cornac_conn::SqlState::QUERY_CANCELED));
         still_usable(&mut connection).await;
         let insists =

@@ -403,6 +403,8 @@ fn step(owed: Owed, message: &Backend<'_>) -> Step {
         (Owed::Execute(output), message) => execute_step(output, message),
         (Owed::Query(output), message) => query_step(output, message),
         (Owed::Postscript(output), message) => match query_step(output, message) {
+            // It asks for no COPY, and nobody would send or take the data.
+            Step::Stay(Owed::Query(Output::CopyIn | Output::CopyOut)) => Step::Unexpected,
             Step::Stay(Owed::Query(output)) => Step::Stay(Owed::Postscript(output)),
             step => step,
         },

@@ -31,8 +31,8 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use crate::session::Progress;
     use crate::session::copy::tests::settled;
+    use crate::session::{CloseReason, Progress};
 
     const QUERY: usize = b"Q\0\0\0\x0dSELECT 1\0".len();
 
@@ -58,5 +58,17 @@ mod tests {
         assert_eq!(session.progress(later), Progress::PartlySent);
         session.handle_sent(QUERY - 1);
         assert_eq!(session.progress(later), Progress::Sent);
+    }
+
+    #[test]
+    fn a_question_is_not_answered_with_a_copy() {
+        for copy in [b"G\0\0\0\x07\0\0\0", b"H\0\0\0\x07\0\0\0"] {
+            let mut session = settled();
+            session.postscript("SELECT 2").unwrap();
+            session.handle_sent(QUERY);
+            session.handle_bytes(copy);
+            let closed = session.poll_message().unwrap_err();
+            assert!(matches!(closed.reason(), CloseReason::Violation(_)), "{closed}");
+        }
     }
 }
