@@ -140,7 +140,20 @@ async fn a_transaction_in_another_one_is_released_with_its_last_statements() {
         );
         let inner = outer.begin().await.unwrap();
         inner.commit_with((execute(ADD, (2,)), execute("SELECT 1 / 0", ()))).await.unwrap_err();
+        let mut inner = outer.begin().await.unwrap();
+        inner.execute("SELECT 1 / 0", ()).await.unwrap_err();
+        let error = inner.commit_with((execute(ADD, (3,)),)).await.unwrap_err();
+        let ErrorKind::RolledBack(Some(cause)) = error.kind() else { panic!("{error:?}") };
+        assert_eq!(cause.code(), Some(SqlState::DIVISION_BY_ZERO));
         assert_eq!(outer.commit_with((fetch_value::<i64, _, _>(COUNT, ()),)).await.unwrap(), (1,));
+        assert_eq!(count(&mut c).await, 1);
+        // Ended by SQL: nothing more is run, least of all by itself.
+        let mut outer = c.begin().await.unwrap();
+        let mut inner = outer.begin().await.unwrap();
+        inner.execute("COMMIT", ()).await.unwrap();
+        let error = inner.commit_with((execute(ADD, (4,)),)).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error:?}");
+        drop(outer);
         assert_eq!(count(&mut c).await, 1);
         still_usable(&mut c).await;
     })

@@ -139,7 +139,7 @@ async fn a_statement_that_ran_on_a_second_connection_is_still_one() {
         // Tried in vain, it is one failure.
         assert!(db.execute(lost, (true,)).await.unwrap_err().is_closed());
         let numbers = Numbers::of(&snapshotter);
-        assert_eq!(numbers.times(OPERATION_DURATION, &[("error.type", "57")]), 1);
+        assert_eq!(numbers.times(OPERATION_DURATION, &[("error.type", "outcome_unknown")]), 1);
         assert_eq!(numbers.counter(OPERATION_FAILURES, &[("db.response.status_code", "57P01")]), 1);
     })
     .await;

@@ -6,7 +6,7 @@ use ::metrics::{
     Key, Label, Level, Metadata, SharedString, Unit, describe_counter, describe_gauge, describe_histogram,
     with_recorder,
 };
-use cornac_conn::{Config, Error, Host, SqlState};
+use cornac_conn::{Config, Error, ErrorKind, Host, SqlState};
 use cornac_pool::{CloseReason, Stats};
 use tokio::time::Instant;
 
@@ -238,6 +238,10 @@ fn place(config: &Config) -> String {
 /// How an operation failed, in few words.
 fn error_type(error: Option<&Error>) -> String {
     let Some(error) = error else { return "dropped".to_owned() };
+    // That it took too long, or may have happened, says more than the state with which the server ended it.
+    if error.outcome_unknown() || matches!(error.kind(), ErrorKind::Timeout { .. }) {
+        return error_kind(error).replace(' ', "_");
+    }
     error.sql_state().map_or_else(|| error_kind(error).replace(' ', "_"), class)
 }
 

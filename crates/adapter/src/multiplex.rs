@@ -70,7 +70,20 @@ impl Multiplex {
         if let Some(connection) = shard.connection() {
             return Ok(Some(self.take(shard, connection, now)));
         }
-        let connection = SharedConnection::new(open().await?.detach(), self.options).await?;
+        let opened = match open().await {
+            Ok(pooled) => SharedConnection::new(pooled.detach(), self.options).await,
+            Err(error) => Err(error),
+        };
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => {
+                // The fewest wait where nobody can: others may get on.
+                let other = self.least_used(first, self.now(), |shard| shard.connection().is_some());
+                let other = other.and_then(|shard| Some((shard, shard.connection()?)));
+                let seat = other.map(|(shard, connection)| self.take(shard, connection, self.now()));
+                return seat.map_or(Err(error), |seat| Ok(Some(seat)));
+            }
+        };
         *shard.connection.write().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
         Ok(Some(self.take(shard, connection, self.now())))
     }

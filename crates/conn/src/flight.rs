@@ -111,7 +111,7 @@ impl Drop for Flight<'_> {
         if connection.session.is_settled() && !connection.session.has_unsent() {
             return;
         }
-        if connection.session.is_postscript_next() {
+        if connection.session.is_postscript_next() && connection.session.requests_unanswered() == 1 {
             // All of its own is answered. What is left is the connection's question, and goes on with its next use.
             return;
         }

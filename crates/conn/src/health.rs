@@ -79,7 +79,7 @@ impl Connection {
     /// As said at [`Connection`].
     pub async fn clear(&mut self) -> Result<()> {
         self.settle().await?;
-        self.pending_begin_has_run();
+        self.transaction.end();
         if self.transaction_status() != TransactionStatus::Idle {
             self.simple_query("ROLLBACK").await?;
         }

@@ -447,7 +447,7 @@ impl<'c> PipelineResults<'c> {
     }
 
     fn handle_message(&mut self) -> Result<()> {
-        let progress = self.flight.progress();
+        let progress = self.progress();
         let Self { flight, prelude, stage, affected, entries, segment, .. } = self;
         match flight.poll_message().map_err(|closed| Error::lost(closed, progress))? {
             Some(Backend::ErrorResponse(error)) => {
@@ -530,10 +530,14 @@ impl<'c> PipelineResults<'c> {
         Ok(())
     }
 
-    fn lost(&mut self, closed: Closed) -> Error {
+    /// How far the requests have got, as far as anything of them can stay.
+    fn progress(&self) -> Progress {
         let uncommitted = matches!(self.segment, Segment::Open | Segment::Failed);
-        let progress = if uncommitted { Progress::Unsent } else { self.flight.progress() };
-        let error = Error::lost(closed, progress);
+        if uncommitted { Progress::Unsent } else { self.flight.progress() }
+    }
+
+    fn lost(&mut self, closed: Closed) -> Error {
+        let error = Error::lost(closed, self.progress());
         match self.entries.front() {
             Some(Entry::Ready(statement)) => error.with_statement(statement.sql()),
             _ => error,

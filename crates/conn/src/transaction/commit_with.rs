@@ -37,10 +37,6 @@ impl Transaction<'_> {
     ///
     /// Dropped before its end was sent, the transaction is rolled back; later, it may be committed.
     pub async fn commit_with<'p, R: Requests<'p> + Send>(mut self, requests: R) -> Result<R::Results> {
-        if self.savepoint.is_some() {
-            let results = self.connection().run_atomically(requests).await?;
-            return self.commit().await.map(|()| results);
-        }
         if !self.has_something_to_end().await? {
             let refused = self.connection().transaction.failure.take();
             if refused.is_some() {
@@ -48,8 +44,12 @@ impl Transaction<'_> {
                 return Err(rolled_back(refused));
             }
         } else if self.connection().transaction_status() == TransactionStatus::Failed {
-            // The server answers this COMMIT with ROLLBACK.
-            return Err(self.commit_whole().await.err().unwrap_or_else(|| rolled_back(None)));
+            // It cannot be committed, and says why.
+            return Err(self.commit().await.err().unwrap_or_else(|| rolled_back(None)));
+        }
+        if self.savepoint.is_some() {
+            let results = self.connection().run_atomically(requests).await?;
+            return self.commit().await.map(|()| results);
         }
         let begun = self.begun;
         let connection = self.connection();
@@ -66,6 +66,9 @@ impl Transaction<'_> {
             }
         };
         let ended = self.connection().transaction.ended;
+        if self.connection().transaction_status() == TransactionStatus::Idle {
+            self.set_over();
+        }
         match finished {
             Ok(()) => {}
             Err(error) if error.outcome_unknown() => {
@@ -85,9 +88,6 @@ impl Transaction<'_> {
                 outcomes.map(R::results).transpose()?;
                 return Err(error);
             }
-        }
-        if self.connection().transaction_status() == TransactionStatus::Idle {
-            self.set_over();
         }
         let results = outcomes.map(R::results).transpose()?.flatten();
         let is_committed = ended == begun.0 + 1;

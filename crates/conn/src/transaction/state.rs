@@ -49,7 +49,7 @@ impl TransactionState {
     }
 
     /// Nothing of a transaction is kept any more.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.is_managed = false;
         self.pending_begin = None;
         self.failure = None;

@@ -67,7 +67,8 @@ pub enum TransactionOutcome {
     /// It is still open: its backend has not noticed yet that its client is gone.
     InProgress,
     /// The server cannot know: it is another one, its history has forked, it was too long ago, or the server has crashed since, says that a transaction of this number is committed, and has
-    /// not kept when (`track_commit_timestamp`): that may be another transaction.
+    /// not kept when (`track_commit_timestamp`): that may be another transaction. A server that has crashed twice since, or whose statistics were reset meanwhile (`pg_stat_reset_shared`),
+    /// can take another one for this one; so ask soon.
     Unknown,
 }
 
