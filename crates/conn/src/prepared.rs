@@ -7,7 +7,6 @@ use cornac_proto::message::{
     Backend, BackendTag, BindHead, FieldDescription, FormatCode, ParameterDescription, RowDescription,
     ServerMessage, Target,
 };
-use cornac_proto::session::Progress;
 use cornac_types::{Column, Columns, Format, Oid, Type};
 
 use crate::connection::Connection;
@@ -301,8 +300,8 @@ impl Flight<'_> {
         let mut parsed = false;
         loop {
             let tag = self.wait_for_message().await;
-            // Whatever became of the question: the statement itself has not run.
-            let lost = |closed| Error::lost(closed, Progress::Unsent).with_statement(asked.sql());
+            let progress = self.progress();
+            let lost = |closed| Error::lost(closed, progress).with_statement(asked.sql());
             let tag = tag.map_err(lost)?;
             match self.poll_message().map_err(lost)? {
                 Some(Backend::ParameterDescription(description)) => parameters = parameter_types(description),
