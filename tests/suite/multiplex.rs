@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use cornac::shared::{SharedError, SharedOptions};
-use cornac::{Client, Database, ErrorKind};
-use cornac_tests::{TestDatabase, deadline, shared};
+use cornac::{Client, Connection, Database, ErrorKind};
+use cornac_tests::{Cluster, ClusterOptions, SUPERUSER, TestDatabase, deadline, shared, still_usable};
 
 async fn multiplexed(database: &TestDatabase, connections: usize) -> Database {
     let builder = Database::builder().min_size(0).max_size(8).multiplex(connections);
@@ -135,6 +135,54 @@ async fn a_result_that_is_too_large_is_an_error_of_its_caller_alone() {
         let kind = large.kind();
         assert!(matches!(kind, ErrorKind::Shared(SharedError::ResultTooLarge { limit: 1000 })), "{large}");
         assert_eq!(db.fetch_value::<i32, _>("SELECT 7", ()).await.unwrap(), 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn callers_of_a_shared_connection_that_cannot_be_opened_again_use_the_others() {
+    deadline(async {
+        let cluster = Cluster::start(&ClusterOptions::default()).unwrap();
+        let mut admin = Connection::connect(&cluster.config(SUPERUSER)).await.unwrap();
+        let builder = Database::builder().min_size(0).max_size(2).multiplex(2);
+        let builder = builder.acquire_timeout(Duration::from_millis(200));
+        let db = builder.connect_with(&cluster.config("trusted")).await.unwrap();
+        while db.pool_stats().closed.by(cornac::CloseReason::Detached) < 2 {
+            db.execute("SELECT 1", ()).await.unwrap();
+        }
+        let which = "SELECT pg_backend_pid()";
+        // One after the other, they are taken in turn.
+        let mut shared = HashSet::new();
+        for _ in 0..4 {
+            shared.insert(db.fetch_value::<i32, _>(which, ()).await.unwrap());
+        }
+        assert_eq!(shared.len(), 2, "{shared:?}");
+        let left = shared.into_iter().next().unwrap();
+        // Only one of them is left, and nobody gets in any more.
+        admin.execute("ALTER ROLE trusted CONNECTION LIMIT 0", ()).await.unwrap();
+        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'trusted' AND pid <> $1";
+        while admin.fetch_value::<i64, _>(others, (left,)).await.unwrap() > 0 {}
+        // One of them finds out for all, and the pool has nothing for it.
+        let mut failed = 0;
+        for _ in 0..10 {
+            match db.fetch_value::<i32, _>(which, ()).await {
+                Ok(process_id) => assert_eq!(process_id, left),
+                Err(error) => {
+                    assert!(error.is_transient(), "{error}");
+                    failed += 1;
+                }
+            }
+        }
+        assert!(failed <= 1, "{failed} of 10 failed, though one connection works");
+        admin.execute("ALTER ROLE trusted CONNECTION LIMIT -1", ()).await.unwrap();
+        // The pool has backed off from a server that refused it.
+        while db.fetch_value::<i32, _>(which, ()).await.unwrap() == left {}
+        let mut connection = loop {
+            if let Ok(connection) = db.checkout().await {
+                break connection;
+            }
+        };
+        still_usable(&mut connection).await;
     })
     .await;
 }
